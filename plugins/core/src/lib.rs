@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The heart of gst-rtc: peer sessions, RTP and the router, without sockets, threads or a clock.
+//!
+//! Everything is driven the same way: `handle_*(now, …)` takes what came in, `poll_*` hands out what follows, and the caller
+//! repeats until nothing is left. Time and randomness are passed in, so the same input gives the same output twice.
+
+pub mod codec;
+pub mod id;
+pub mod media;
+pub mod nack;
+pub mod negotiate;
+pub mod reception;
+pub mod rtcp;
+pub mod rtp;
+pub mod session;
+pub mod srtp;
+pub mod twcc;
