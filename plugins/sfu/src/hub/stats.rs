@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Counters of a node.
+
+use std::net::SocketAddr;
+
+/// A node in numbers, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct NodeStats {
+    /// The signaller is connected.
+    pub signaller_connected: bool,
+    /// Rooms.
+    pub rooms: usize,
+    /// Participants of all rooms.
+    pub participants: usize,
+    /// Tracks of all participants.
+    pub tracks: usize,
+    /// Peer connections.
+    pub sessions: usize,
+    /// Per worker.
+    pub workers: Vec<WorkerStats>,
+}
+
+/// One worker in numbers. Counters count from the start of the hub.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerStats {
+    /// UDP addresses listened on; the TCP ports are the same.
+    pub local: Vec<SocketAddr>,
+    /// Datagrams received.
+    pub datagrams_received: u64,
+    /// Bytes of them.
+    pub bytes_received: u64,
+    /// Datagrams sent.
+    pub datagrams_sent: u64,
+    /// Bytes of them.
+    pub bytes_sent: u64,
+    /// System calls that received something.
+    pub receive_calls: u64,
+    /// System calls that sent something.
+    pub send_calls: u64,
+    /// Datagrams not sent because the socket's buffer stayed full.
+    pub send_dropped: u64,
+    /// Datagrams not sent because the system refused them (no route, …).
+    pub send_errors: u64,
+    /// The system takes several datagrams in one call (UDP GSO).
+    pub segmentation: bool,
+    /// TCP connections open now.
+    pub tcp_connections: usize,
+    /// Frames not sent because a connection's buffer was full.
+    pub tcp_dropped: u64,
+    /// Packets from pads dropped because the worker could not keep up.
+    pub local_dropped: u64,
+}
