@@ -1,2 +1,111 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-fn main() {}
+//! `cargo xtask`: build, run and check gst-rtc with one command each.
+//!
+//! Only the standard library is used, so that this program is there seconds after a clone.
+
+mod checks;
+mod command;
+mod docs;
+mod packages;
+mod run;
+mod system;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <verb>
+
+  run [--no-install] [-- ARGS]   build the release and start `gst-rtc dev ARGS`
+  test [--fast] [--no-install]   every check and every test; --fast: what needs no browser
+  check                          formatting, lints, licences lines, page size, documentation
+  deny                           licences, bans and advisories of the dependencies (cargo-deny)
+  docs [--check]                 write docs/elements/ from the plugin; --check: fail if it is stale
+
+On Debian 12 and 13 `run` and `test` name and install the missing packages (as root, or through
+sudo). With --no-install they print the command instead, and fail if something is missing.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<(), String> {
+    let Some((verb, rest)) = arguments.split_first() else {
+        return Err(format!("which verb?\n\n{USAGE}"));
+    };
+    match verb.as_str() {
+        "run" => {
+            let (own, passed) = split_at_dashes(rest);
+            let [no_install] = flags(own, ["--no-install"])?;
+            run::run(no_install, passed)
+        }
+        "test" => {
+            let [fast, no_install] = flags(rest, ["--fast", "--no-install"])?;
+            test::test(fast, no_install)
+        }
+        "check" => {
+            let [] = flags(rest, [])?;
+            checks::all()
+        }
+        "deny" => {
+            let [] = flags(rest, [])?;
+            checks::deny()
+        }
+        "docs" => {
+            let [check] = flags(rest, ["--check"])?;
+            docs::docs(check)
+        }
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("unknown verb \"{other}\"\n\n{USAGE}")),
+    }
+}
+
+/// What stands before the first `--`, and what stands after it.
+fn split_at_dashes(arguments: &[String]) -> (&[String], &[String]) {
+    match arguments.iter().position(|argument| argument == "--") {
+        Some(at) => (&arguments[..at], &arguments[at + 1..]),
+        None => (arguments, &[]),
+    }
+}
+
+/// Which of the known flags are given; an unknown one is an error.
+fn flags<const N: usize>(given: &[String], known: [&str; N]) -> Result<[bool; N], String> {
+    match given.iter().find(|flag| !known.contains(&flag.as_str())) {
+        Some(unknown) => Err(format!("unknown argument \"{unknown}\"\n\n{USAGE}")),
+        None => Ok(known.map(|name| given.iter().any(|flag| flag == name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn arguments_after_the_dashes_are_passed_on() {
+        let given = strings(&["--no-install", "--", "--listen", "127.0.0.1:0"]);
+        let (own, passed) = split_at_dashes(&given);
+        assert_eq!(own, &given[..1]);
+        assert_eq!(passed, &given[2..]);
+    }
+
+    #[test]
+    fn unknown_flags_are_refused_by_name() {
+        let error = flags(&strings(&["--quick"]), ["--fast"]).unwrap_err();
+        assert!(error.contains("--quick"), "{error}");
+    }
+}
