@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! H265.
+
+use super::{Description, Format, rewrite_nothing};
+use crate::media::MediaKind;
+
+pub(super) const FORMAT: Format = Format {
+    name: "H265",
+    kind: MediaKind::Video,
+    clock_rate: 90_000,
+    describe,
+    rewrite: rewrite_nothing,
+};
+
+fn describe(_payload: &[u8]) -> Description {
+    Description::default()
+}
