@@ -5,11 +5,16 @@
 //! repeats until nothing is left. Time and randomness are passed in, so the same input gives the same output twice.
 
 pub mod codec;
+pub mod packet;
+pub mod engine;
+pub mod arena;
 pub mod id;
 pub mod media;
 pub mod nack;
 pub mod negotiate;
 pub mod reception;
+mod peer;
+mod router;
 pub mod rtcp;
 pub mod rtp;
 pub mod session;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From tracks to slots: the path every forwarded packet takes.
+
+use super::timers::Due;
+use super::{Engine, EngineEvent};
+use crate::id::TrackId;
+use crate::media::MediaKind;
+use crate::packet::MediaPacket;
+use crate::router::{Forwarded, Subscriber};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The arena is handed out for sending when it holds this much: small enough to stay in the processor's cache.
+const ARENA_BYTES: usize = 256 * 1024;
+
+/// Whether [`Engine::flush`] has more to forward.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "when there is more, send and clear the arena and flush again"]
+pub enum Flush {
+    /// The arena is full: send it, clear it, call again.
+    More,
+    /// Everything that came in has been forwarded; the arena holds the rest.
+    Done,
+}
+
+/// How far a flush has come.
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    subscriber: usize,
+}
+
+impl Engine {
+    /// Takes a packet of a track that came in here.
+    pub(super) fn route(&mut self, now: Instant, packet: MediaPacket) {
+        let packet = Arc::new(packet);
+        let Some(track) = self.router.track_mut(packet.track) else { return };
+        if !track.accept(now, &packet) {
+            self.stats.duplicates += 1;
+            return;
+        }
+        self.stats.received += 1;
+        if track.pending.len() == 1 {
+            self.dirty.push(packet.track);
+        }
+        if track.interest != 0 || track.tap {
+            let (workers, tap) = (track.interest, track.tap);
+            self.events.push_back(EngineEvent::Media { packet: packet.clone(), workers, tap });
+        }
+        self.hear(now, &packet);
+    }
+
+    /// Takes a packet that came in at another worker.
+    pub fn handle_relayed(&mut self, now: Instant, packet: &Arc<MediaPacket>) {
+        let Some(track) = self.router.track_mut(packet.track) else { return };
+        if track.accept(now, packet) && track.pending.len() == 1 {
+            self.dirty.push(packet.track);
+        }
+    }
+
+    fn hear(&mut self, now: Instant, packet: &MediaPacket) {
+        let Some((level, _)) = packet.audio_level else { return };
+        let Some((track, participant)) = self.router.source(packet.track) else { return };
+        let id = track.spec.participant;
+        if let Some(speaking) = participant.speech.level(now, level) {
+            self.events.push_back(EngineEvent::Speaking { participant: id, speaking });
+        }
+    }
+
+    /// Forwards what came in since the last flush, subscriber by subscriber, so that the packets to one peer lie side by
+    /// side and one system call can take them.
+    pub fn flush(&mut self, now: Instant) -> Flush {
+        let moment = self.moment(now);
+        while let Some(&id) = self.dirty.last() {
+            let Some(track) = self.router.track_mut(id) else {
+                self.next_track();
+                continue;
+            };
+            let (pending, best) = (std::mem::take(&mut track.pending), track.best_layer());
+            let mut keyframe = false;
+            while let Some(&subscriber) = track.subscribers.get(self.cursor.subscriber) {
+                if self.arena.len() >= ARENA_BYTES {
+                    track.pending = pending;
+                    if keyframe {
+                        self.want_keyframe(now, id);
+                    }
+                    return Flush::More;
+                }
+                self.cursor.subscriber += 1;
+                let Some(peer) = self.peers.get_mut(subscriber.peer) else { continue };
+                let Some((slots, mut out)) = peer.outlet(&mut self.arena) else { continue };
+                let Some(slot) = slots.get_mut(subscriber.slot) else { continue };
+                let before = slot.counters.packets;
+                let fresh = before == 0;
+                for packet in &pending {
+                    keyframe |= slot.forward(&moment, packet, best, &mut out) == Forwarded::NeedsKeyframe;
+                }
+                let sent = slot.counters.packets - before;
+                self.stats.forwarded += sent;
+                if fresh && sent > 0 {
+                    // The first report tells the receiver how audio and video belong together; it should not have to wait.
+                    peer.report_soon(now);
+                    if let Some(at) = peer.timeout() {
+                        peer.scheduled = Some(at);
+                        self.timers.push(at, Due::Peer(subscriber.peer));
+                    }
+                }
+            }
+            let mut pending = pending;
+            pending.clear();
+            track.pending = pending;
+            if keyframe {
+                self.want_keyframe(now, id);
+            }
+            self.next_track();
+        }
+        Flush::Done
+    }
+
+    fn next_track(&mut self) {
+        self.dirty.pop();
+        self.cursor.subscriber = 0;
+    }
+
+    /// A subscriber, a pad or another worker needs a keyframe of a track.
+    pub fn request_keyframe(&mut self, now: Instant, track: TrackId) {
+        self.want_keyframe(now, track);
+    }
+
+    pub(super) fn want_keyframe(&mut self, now: Instant, id: TrackId) {
+        let Some(track) = self.router.track_mut(id) else { return };
+        if track.spec.kind != MediaKind::Video {
+            return;
+        }
+        track.want_keyframe();
+        // A track in the set has a timer running.
+        if self.keyframe_tracks.insert(id) {
+            self.timers.push(now, Due::Keyframes);
+        }
+    }
+
+    /// Asks every source that is due; keeps the rest for later.
+    pub(super) fn request_due_keyframes(&mut self, now: Instant) {
+        let mut next: Option<Instant> = None;
+        for id in std::mem::take(&mut self.keyframe_tracks) {
+            let Some(track) = self.router.track_mut(id) else { continue };
+            let mut asked = Vec::new();
+            for (index, layer) in track.layers.iter_mut().enumerate() {
+                if layer.gate.poll(now) {
+                    asked.push(index as u8);
+                }
+                if let Some(at) = layer.gate.timeout(now) {
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                    self.keyframe_tracks.insert(id);
+                }
+            }
+            for layer in asked {
+                self.ask_keyframe(id, layer);
+            }
+        }
+        if let Some(at) = next {
+            self.timers.push(at, Due::Keyframes);
+        }
+    }
+
+    fn ask_keyframe(&mut self, id: TrackId, layer: u8) {
+        self.stats.keyframe_requests += 1;
+        let number = self.stats.keyframe_requests as u8;
+        let publisher = self.peers.iter().find(|(_, p)| p.receiver.lines.iter().any(|l| l.track == id)).map(|(key, _)| key);
+        match publisher.and_then(|key| self.peers.get_mut(key)) {
+            Some(peer) => {
+                if let Some(request) = peer.keyframe_request(id, layer, number) {
+                    peer.send_rtcp(request, &mut self.arena);
+                }
+            }
+            None => self.events.push_back(EngineEvent::KeyframeNeeded { track: id }),
+        }
+    }
+
+    /// Adds or removes a subscriber, telling the track's home worker when that changes whether it is needed here.
+    pub(super) fn subscribe(&mut self, now: Instant, id: TrackId, subscriber: Subscriber) {
+        let Some(track) = self.router.track_mut(id) else { return };
+        if track.subscribers.contains(&subscriber) {
+            return;
+        }
+        track.subscribers.push(subscriber);
+        if track.subscribers.len() == 1 && track.spec.home != self.config.worker {
+            self.events.push_back(EngineEvent::Interest { track: id, wanted: true });
+        }
+        self.want_keyframe(now, id);
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: TrackId, subscriber: Subscriber) {
+        let Some(track) = self.router.track_mut(id) else { return };
+        let before = track.subscribers.len();
+        track.subscribers.retain(|s| *s != subscriber);
+        let gone = before > 0 && track.subscribers.is_empty();
+        if gone && track.spec.home != self.config.worker {
+            self.events.push_back(EngineEvent::Interest { track: id, wanted: false });
+        }
+    }
+}

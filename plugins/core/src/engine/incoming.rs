@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What comes in: datagrams of peers, packets of pads.
+
+use super::{CloseReason, Engine, EngineEvent};
+use crate::id::TrackId;
+use crate::media::{Candidate, ExtensionMap, MediaKind, Path};
+use crate::packet::{MediaPacket, Origin};
+use crate::rtcp;
+use crate::rtp::{ExtendedSequence, Header};
+use crate::session::{Incoming, PacketKind, SessionEvent, demux, stun_username};
+use std::time::Instant;
+
+/// A datagram longer than this cannot come from a WebRTC peer; longer ones are dropped.
+pub const MAX_DATAGRAM: usize = 2_048;
+
+/// The stream a pad feeds.
+#[derive(Debug)]
+pub(super) struct LocalStream {
+    ssrc: u32,
+    epoch: u32,
+    sequence: ExtendedSequence,
+}
+
+impl Engine {
+    /// Takes a datagram that arrived by `path`. It is decrypted in place. Nothing in it can do more than be counted.
+    pub fn handle_datagram(&mut self, now: Instant, path: Path, data: &mut [u8]) {
+        let Some(key) = self.peer_of(&path, data) else {
+            self.stats.unknown_peer += 1;
+            return;
+        };
+        let kind = demux(data);
+        match self.peers[key].session.handle_datagram(now, path, data) {
+            Incoming::Rtp(len) => {
+                self.handle_rtp(now, key, &data[..len]);
+                self.schedule(key);
+            }
+            Incoming::Rtcp(len) => {
+                self.handle_rtcp(now, key, &data[..len]);
+                self.schedule(key);
+            }
+            Incoming::None if matches!(kind, PacketKind::Stun | PacketKind::Dtls) => {
+                self.learn_path(key, path);
+                self.peers[key].refresh();
+                self.drain_session(now, key);
+                self.schedule(key);
+            }
+            Incoming::None => {}
+        }
+    }
+
+    /// The session a datagram belongs to: a binding request by the user name it carries, all else by where it comes from.
+    fn peer_of(&self, path: &Path, data: &[u8]) -> Option<usize> {
+        let named = stun_username(data).and_then(|(local, _)| self.by_ufrag.get(local));
+        named.or_else(|| self.by_path.get(path)).copied()
+    }
+
+    /// Remembers the way once a check on it has been authenticated, so that nobody can claim another's address.
+    fn learn_path(&mut self, key: usize, path: Path) {
+        let peer = &mut self.peers[key];
+        if !peer.session.is_validated(&path) || self.by_path.get(&path) == Some(&key) {
+            return;
+        }
+        if peer.paths.len() >= self.config.limits.paths_per_session {
+            self.by_path.remove(&peer.paths.remove(0));
+        }
+        peer.paths.push(path);
+        if let Some(former) = self.by_path.insert(path, key)
+            && let Some(former) = self.peers.get_mut(former)
+        {
+            former.paths.retain(|p| *p != path);
+        }
+    }
+
+    fn handle_rtp(&mut self, now: Instant, key: usize, data: &[u8]) {
+        let (router, next_epoch) = (&mut self.router, &mut self.next_epoch);
+        let mut new_epoch = || {
+            *next_epoch += 1;
+            *next_epoch
+        };
+        let mut clock_of = |track: TrackId| router.source(track).map(|(_, participant)| participant.clock);
+        let received = self.peers[key].receiver.receive(now, data, &mut new_epoch, &mut clock_of);
+        match received {
+            Some(packet) => self.route(now, packet),
+            None => self.stats.invalid_rtp += 1,
+        }
+    }
+
+    fn handle_rtcp(&mut self, now: Instant, key: usize, data: &[u8]) {
+        let mut packets = rtcp::parse(data);
+        for packet in packets.by_ref() {
+            match packet {
+                Ok(packet) => self.handle_rtcp_packet(now, key, &packet),
+                Err(_) => self.stats.invalid_rtcp += 1,
+            }
+        }
+    }
+
+    fn handle_rtcp_packet(&mut self, now: Instant, key: usize, packet: &rtcp::Packet) {
+        match packet {
+            rtcp::Packet::SenderReport { reports, .. } => {
+                self.take_sender_report(now, key, packet);
+                self.take_reports(now, key, reports);
+            }
+            rtcp::Packet::ReceiverReport { reports, .. } => self.take_reports(now, key, reports),
+            rtcp::Packet::Nack { media, lost, .. } => self.take_nack(now, key, *media, lost),
+            rtcp::Packet::Pli { media } => self.take_keyframe_request(now, key, *media),
+            rtcp::Packet::Fir { entries } => {
+                for (media, _) in entries {
+                    self.take_keyframe_request(now, key, *media);
+                }
+            }
+            rtcp::Packet::Remb { bitrate, .. } => self.peers[key].remb = Some(*bitrate),
+            _ => {}
+        }
+    }
+
+    fn take_sender_report(&mut self, now: Instant, key: usize, report: &rtcp::Packet) {
+        let router = &mut self.router;
+        self.peers[key].receiver.sender_report(now, report, &mut |track, adjust| {
+            if let Some((_, participant)) = router.source(track) {
+                adjust(&mut participant.clock);
+            }
+        });
+    }
+
+    fn take_reports(&mut self, now: Instant, key: usize, reports: &[rtcp::ReportBlock]) {
+        let ntp = self.moment(now).ntp;
+        let peer = &mut self.peers[key];
+        for block in reports {
+            if let Some(slot) = peer.slots.iter_mut().find(|s| s.spec.ssrc.ssrc == block.ssrc) {
+                slot.report_block(block);
+                peer.round_trip = crate::peer::round_trip(ntp, block).or(peer.round_trip);
+            }
+        }
+    }
+
+    fn take_nack(&mut self, now: Instant, key: usize, media: u32, lost: &[u16]) {
+        let moment = self.moment(now);
+        let router = &self.router;
+        let Some((slots, mut out)) = self.peers[key].outlet(&mut self.arena) else { return };
+        let Some(slot) = slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media) else { return };
+        let held = |track, layer: u8, epoch, sequence| {
+            router.track(track)?.layers.get(usize::from(layer))?.history.get(epoch, sequence)
+        };
+        slot.retransmit(&moment, lost, held, &mut out);
+    }
+
+    fn take_keyframe_request(&mut self, now: Instant, key: usize, media: u32) {
+        let slot = self.peers[key].slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media);
+        let Some(slot) = slot else { return };
+        slot.counters.pli += 1;
+        if let Some(track) = slot.track() {
+            self.want_keyframe(now, track);
+        }
+    }
+
+    /// Puts out what the session wants to send and acts on what it tells.
+    pub(super) fn drain_session(&mut self, now: Instant, key: usize) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        while let Some(transmit) = peer.session.poll_transmit() {
+            self.arena.push(&transmit.path, &transmit.data);
+        }
+        while let Some(event) = self.peers.get_mut(key).and_then(|peer| peer.session.poll_event()) {
+            self.handle_session_event(now, key, event);
+        }
+    }
+
+    fn handle_session_event(&mut self, now: Instant, key: usize, event: SessionEvent) {
+        match event {
+            SessionEvent::Connected(_) => {
+                let peer = &mut self.peers[key];
+                peer.connect(now);
+                let (session, tracks) = (peer.id, peer.receiver.lines.iter().map(|l| l.track).collect());
+                self.events.push_back(EngineEvent::SessionConnected { session, tracks });
+                self.want_shown_keyframes(now, key);
+            }
+            SessionEvent::Failed(error) => {
+                self.stats.sessions_failed += 1;
+                self.end_session(now, key, CloseReason::Failed(error.to_string()));
+            }
+            SessionEvent::Closed => self.end_session(now, key, CloseReason::Peer),
+            SessionEvent::IceConnected(path) | SessionEvent::PathChanged(path) => self.learn_path(key, path),
+            SessionEvent::IceDisconnected => {}
+        }
+    }
+
+    /// The slots were filled before media could flow; now it can, and needs a place to start.
+    fn want_shown_keyframes(&mut self, now: Instant, key: usize) {
+        let video = self.peers[key].slots.iter().filter(|s| s.spec.kind == MediaKind::Video);
+        for track in video.filter_map(|s| s.track()).collect::<Vec<_>>() {
+            self.want_keyframe(now, track);
+        }
+    }
+
+    /// Takes a packet for a track that a pad feeds: any SSRC, any payload type of the track's formats.
+    ///
+    /// `capture` is when it was captured. A packet that is not RTP is counted and dropped.
+    pub fn handle_local_rtp(&mut self, now: Instant, track: TrackId, packet: &[u8], capture: Instant) {
+        let Some(packet) = self.local_packet(now, track, packet, capture) else {
+            self.stats.invalid_rtp += 1;
+            return;
+        };
+        self.route(now, packet);
+    }
+
+    fn local_packet(&mut self, now: Instant, id: TrackId, data: &[u8], capture: Instant) -> Option<MediaPacket> {
+        let header = Header::parse(data).ok()?;
+        let payloads = &self.router.track(id)?.spec.payloads;
+        let params = payloads.iter().find(|p| p.pt == header.payload_type)?;
+        let (codec, clock_rate) = (params.codec, params.clock_rate);
+        let (sequence, epoch) = self.local_number(id, &header);
+        let origin = Origin {
+            track: id,
+            layer: 0,
+            epoch,
+            sequence,
+            codec,
+            clock_rate,
+            arrival: now,
+            capture,
+            capture_synced: true,
+        };
+        Some(MediaPacket::new(data.into(), header, &ExtensionMap::default(), origin))
+    }
+
+    fn local_number(&mut self, id: TrackId, header: &Header) -> (u64, u32) {
+        let (ssrc, next_epoch) = (header.ssrc, &mut self.next_epoch);
+        let mut fresh = || {
+            *next_epoch += 1;
+            LocalStream { ssrc, epoch: *next_epoch, sequence: ExtendedSequence::new() }
+        };
+        let stream = self.local.entry(id).or_insert_with(&mut fresh);
+        if stream.ssrc != ssrc {
+            *stream = fresh();
+        }
+        (stream.sequence.extend(header.sequence), stream.epoch)
+    }
+
+    /// A candidate the peer trickled.
+    pub fn add_remote_candidate(&mut self, now: Instant, session: crate::id::SessionId, candidate: Candidate) {
+        if let Some(&key) = self.by_session.get(&session) {
+            self.peers[key].session.add_remote_candidate(candidate);
+            self.peers[key].refresh();
+            self.drain_session(now, key);
+            self.schedule(key);
+        }
+    }
+}

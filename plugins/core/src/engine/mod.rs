@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One worker: its sessions and its view of the rooms.
+//!
+//! The caller feeds it datagrams, commands and time, and after each batch drains it:
+//!
+//! 1. [`Engine::handle_datagram`] for every datagram that is there, then [`Engine::flush`] until it says [`Flush::Done`],
+//!    sending and clearing the [`SendArena`] each time;
+//! 2. [`Engine::poll_event`] until `None`;
+//! 3. [`Engine::poll_timeout`]: the time at which [`Engine::handle_timeout`] wants to be called.
+//!
+//! A node with several workers makes rooms, participants and tracks known to all of them, and opens each session at one.
+
+mod control;
+mod forward;
+mod incoming;
+mod moment;
+mod spec;
+mod stats;
+mod timers;
+
+pub use forward::Flush;
+pub use spec::{
+    Assign, Assignment, ClockPair, CloseReason, EngineConfig, EngineEvent, Limits, SessionSpec, SlotState, TrackSpec,
+};
+pub use stats::{EngineStats, SessionMediaStats, SlotStats, StreamStats};
+
+pub(crate) use moment::Moment;
+
+use crate::arena::SendArena;
+use crate::id::{SessionId, TrackId};
+use crate::media::Path;
+use crate::peer::Peer;
+use crate::router::Router;
+use forward::Cursor;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use slab::Slab;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+use timers::Timers;
+
+/// A worker's state. See the module for how it is driven.
+pub struct Engine {
+    config: EngineConfig,
+    epoch: Instant,
+    random: StdRng,
+    router: Router,
+    peers: Slab<Peer>,
+    by_session: HashMap<SessionId, usize>,
+    by_ufrag: HashMap<String, usize>,
+    by_path: HashMap<Path, usize>,
+    local: HashMap<TrackId, incoming::LocalStream>,
+    timers: Timers,
+    events: VecDeque<EngineEvent>,
+    arena: SendArena,
+    /// Tracks with packets to forward.
+    dirty: Vec<TrackId>,
+    cursor: Cursor,
+    /// Tracks of which a keyframe is awaited.
+    keyframe_tracks: BTreeSet<TrackId>,
+    next_epoch: u32,
+    stats: EngineStats,
+}
+
+impl Engine {
+    /// An empty engine whose clock starts `now`.
+    pub fn new(now: Instant, config: EngineConfig) -> Engine {
+        Engine {
+            epoch: now,
+            random: StdRng::seed_from_u64(config.seed),
+            router: Router::default(),
+            peers: Slab::new(),
+            by_session: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            by_path: HashMap::new(),
+            local: HashMap::new(),
+            timers: Timers::default(),
+            events: VecDeque::new(),
+            arena: SendArena::default(),
+            dirty: Vec::new(),
+            cursor: Cursor::default(),
+            keyframe_tracks: BTreeSet::new(),
+            // Epochs are compared across workers, so each counts in a range of its own.
+            next_epoch: u32::from(config.worker) << 26,
+            stats: EngineStats::default(),
+            config,
+        }
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<EngineEvent> {
+        self.events.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] is to be called next; `None` when nothing is pending.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What is to be sent. Send every run, then clear it.
+    pub fn arena(&mut self) -> &mut SendArena {
+        &mut self.arena
+    }
+
+    /// Counters of the whole engine.
+    pub fn stats(&self) -> &EngineStats {
+        &self.stats
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(due) = self.timers.pop(now) {
+            match due {
+                timers::Due::Peer(peer) => self.wake_peer(now, peer),
+                timers::Due::Keyframes => self.request_due_keyframes(now),
+            }
+        }
+    }
+
+    fn wake_peer(&mut self, now: Instant, key: usize) {
+        let moment = self.moment(now);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.scheduled.take().is_none() {
+            return;
+        }
+        if peer.session.poll_timeout().is_some_and(|at| at <= now) {
+            peer.session.handle_timeout(now);
+        }
+        peer.refresh();
+        if peer.connected {
+            let feedback = peer.feedback(now);
+            peer.send_rtcp(feedback, &mut self.arena);
+            if peer.report_due(now, &mut self.random) {
+                for report in peer.reports(&moment) {
+                    peer.send_rtcp(report, &mut self.arena);
+                }
+            }
+        }
+        self.drain_session(now, key);
+        self.schedule(key);
+    }
+
+    /// Puts a peer into the timer queue if its next time is earlier than the one it stands there for.
+    fn schedule(&mut self, key: usize) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(at) = peer.timeout() else { return };
+        if peer.scheduled.is_none_or(|scheduled| at < scheduled) {
+            peer.scheduled = Some(at);
+            self.timers.push(at, timers::Due::Peer(key));
+        }
+    }
+
+    fn moment(&self, now: Instant) -> Moment {
+        Moment::new(now, self.epoch, self.config.ntp)
+    }
+}

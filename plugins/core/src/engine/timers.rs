@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is due when.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+/// What a timer is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Due {
+    /// When a peer's session, reports or feedback want to be driven.
+    Peer(usize),
+    /// When a source may be asked for a keyframe again.
+    Keyframes,
+}
+
+/// The queue. Entries are never removed early: whoever is woken checks whether there is something to do.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, Due)>>,
+}
+
+impl Timers {
+    pub(super) fn push(&mut self, at: Instant, due: Due) {
+        self.heap.push(Reverse((at, due)));
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Something whose time has come.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Due> {
+        self.next().filter(|at| *at <= now)?;
+        self.heap.pop().map(|Reverse((_, due))| due)
+    }
+}

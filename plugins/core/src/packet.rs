@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One received media packet, parsed once and shared by everybody who forwards it.
+
+use crate::codec::{self, Codec};
+use crate::id::TrackId;
+use crate::media::{Extension, ExtensionMap};
+use crate::rtp;
+use std::ops::Range;
+use std::time::Instant;
+
+/// A plain RTP packet of a track, with what forwarding needs to know of it.
+///
+/// Made once per published packet and shared by `Arc` between subscribers, workers and pads; never changed afterwards.
+#[derive(Clone, Debug)]
+pub struct MediaPacket {
+    /// The track it belongs to.
+    pub track: TrackId,
+    /// Layer of the track: index into the negotiated `rid`s, 0 where there is one encoding.
+    pub layer: u8,
+    /// Numbers the stream within the track. It changes when the source restarts (another SSRC): sequence numbers and
+    /// timestamps of different epochs have nothing to do with each other.
+    pub epoch: u32,
+    /// Codec of the payload.
+    pub codec: Codec,
+    /// RTP clock rate in Hz.
+    pub clock_rate: u32,
+    /// Sequence number, extended to 64 bits so that it never wraps.
+    pub sequence: u64,
+    /// RTP timestamp as received, in units of `clock_rate`.
+    pub timestamp: u32,
+    /// The marker bit.
+    pub marker: bool,
+    /// Payload type as received.
+    pub payload_type: u8,
+    /// What the payload says of itself.
+    pub description: codec::Description,
+    /// When it came in.
+    pub arrival: Instant,
+    /// When the source captured it, on our clock. All tracks of a participant share one mapping, so they are in sync.
+    pub capture: Instant,
+    /// True once `capture` follows from a sender report or a local clock; before that it is estimated from the arrival.
+    pub capture_synced: bool,
+    /// Audio level in -dBov (0 loudest, 127 silence) and the voice flag (RFC 6464).
+    pub audio_level: Option<(u8, bool)>,
+    /// Video orientation byte (3GPP TS 26.114), when the sender wrote one.
+    pub orientation: Option<u8>,
+    dependency: Range<usize>,
+    header: rtp::Header,
+    data: Box<[u8]>,
+}
+
+/// What the receiving stream knows of a packet before it is parsed further.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The track.
+    pub track: TrackId,
+    /// The layer.
+    pub layer: u8,
+    /// The epoch of the stream.
+    pub epoch: u32,
+    /// Extended sequence number.
+    pub sequence: u64,
+    /// Codec.
+    pub codec: Codec,
+    /// Clock rate in Hz.
+    pub clock_rate: u32,
+    /// When it came in.
+    pub arrival: Instant,
+    /// When it was captured.
+    pub capture: Instant,
+    /// Whether `capture` is certain.
+    pub capture_synced: bool,
+}
+
+impl MediaPacket {
+    /// Takes a plain RTP packet whose header has been parsed, reading the extensions that travel with it.
+    pub fn new(data: Box<[u8]>, header: rtp::Header, extensions: &ExtensionMap, origin: Origin) -> MediaPacket {
+        let mut packet = MediaPacket {
+            track: origin.track,
+            layer: origin.layer,
+            epoch: origin.epoch,
+            codec: origin.codec,
+            clock_rate: origin.clock_rate,
+            sequence: origin.sequence,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            payload_type: header.payload_type,
+            description: codec::describe(origin.codec, &data[header.payload.clone()]),
+            arrival: origin.arrival,
+            capture: origin.capture,
+            capture_synced: origin.capture_synced,
+            audio_level: None,
+            orientation: None,
+            dependency: 0..0,
+            header,
+            data,
+        };
+        packet.read_extensions(extensions);
+        packet
+    }
+
+    fn read_extensions(&mut self, map: &ExtensionMap) {
+        let (mut level, mut orientation, mut dependency) = (None, None, 0..0);
+        for (id, value) in self.header.extensions(&self.data) {
+            match (map.extension(id), value) {
+                (Some(Extension::AudioLevel), [byte, ..]) => level = Some((byte & 0x7f, byte & 0x80 != 0)),
+                (Some(Extension::VideoOrientation), [byte, ..]) => orientation = Some(*byte),
+                (Some(Extension::DependencyDescriptor), _) => {
+                    let start = value.as_ptr() as usize - self.data.as_ptr() as usize;
+                    dependency = start..start + value.len();
+                }
+                _ => {}
+            }
+        }
+        (self.audio_level, self.orientation, self.dependency) = (level, orientation, dependency);
+    }
+
+    /// The whole packet as received, header included.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The payload, without padding.
+    pub fn payload(&self) -> &[u8] {
+        &self.data[self.header.payload.clone()]
+    }
+
+    /// The AV1 dependency descriptor as received; empty when there is none.
+    pub fn dependency_descriptor(&self) -> &[u8] {
+        &self.data[self.dependency.clone()]
+    }
+
+    /// The SSRC as received.
+    pub fn ssrc(&self) -> u32 {
+        self.header.ssrc
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! When a packet was captured, on our clock.
+//!
+//! A sender report (RFC 3550 §6.4.1) pairs the sender's wall clock with a stream's RTP clock. All streams of a participant share
+//! its wall clock, so one offset from that clock to ours, kept per participant, puts them on one time line: what was
+//! captured together stays together, whatever each packet's way through the network took.
+
+use std::time::{Duration, Instant};
+
+/// Nanoseconds the offset may creep up per second: a generous bound on the drift between two quartz clocks (100 ppm).
+const DRIFT_NS_PER_S: i64 = 100_000;
+
+/// The mapping from a participant's wall clock to ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SourceClock {
+    origin: Instant,
+    /// Ours minus theirs in nanoseconds, of the report that travelled fastest; and when it was taken.
+    offset: Option<(i64, Instant)>,
+}
+
+impl SourceClock {
+    /// A mapping that counts our time from `origin`.
+    pub(crate) fn new(origin: Instant) -> SourceClock {
+        SourceClock { origin, offset: None }
+    }
+
+    /// Takes a sender report. The quickest one so far wins: delay only ever adds.
+    pub(crate) fn sender_report(&mut self, now: Instant, ntp: u64) {
+        let sample = self.since_origin(now) - ntp_nanos(ntp);
+        let offset = match self.offset {
+            Some((offset, at)) => {
+                let seconds = now.saturating_duration_since(at).as_secs_f64();
+                sample.min(offset.saturating_add((seconds * DRIFT_NS_PER_S as f64) as i64))
+            }
+            None => sample,
+        };
+        self.offset = Some((offset, now));
+    }
+
+    /// Their wall clock on ours.
+    fn local(&self, ntp_nanos: i64) -> Option<Instant> {
+        let nanos = ntp_nanos.checked_add(self.offset?.0)?;
+        let distance = Duration::from_nanos(nanos.unsigned_abs());
+        if nanos < 0 { self.origin.checked_sub(distance) } else { self.origin.checked_add(distance) }
+    }
+
+    fn since_origin(&self, now: Instant) -> i64 {
+        i64::try_from(now.saturating_duration_since(self.origin).as_nanos()).unwrap_or(i64::MAX / 4)
+    }
+}
+
+/// NTP time in nanoseconds. Fits: the era's 2^32 seconds are 4.3e18 ns.
+fn ntp_nanos(ntp: u64) -> i64 {
+    ((u128::from(ntp) * 1_000_000_000) >> 32) as i64
+}
+
+/// One stream's RTP clock against its participant's wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamClock {
+    rate: u32,
+    report: Option<(i64, u32)>,
+    arrival: Option<(Instant, u32)>,
+}
+
+impl StreamClock {
+    /// For an RTP clock of `rate` Hz.
+    pub(crate) fn new(rate: u32) -> StreamClock {
+        StreamClock { rate: rate.max(1), report: None, arrival: None }
+    }
+
+    /// Takes the pair of clocks out of a sender report.
+    pub(crate) fn sender_report(&mut self, ntp: u64, rtp: u32) {
+        self.report = Some((ntp_nanos(ntp), rtp));
+    }
+
+    /// When the sample of that timestamp was captured, and whether sender reports say so.
+    pub(crate) fn capture(&mut self, clock: &SourceClock, rtp: u32, arrival: Instant) -> (Instant, bool) {
+        let estimate = self.from_arrival(rtp, arrival);
+        let reported = self.report.and_then(|(ntp, at)| clock.local(ntp.checked_add(self.nanos(at, rtp))?));
+        match reported {
+            Some(capture) => (capture, true),
+            None => (estimate, false),
+        }
+    }
+
+    /// The RTP clock laid through the earliest arrival.
+    fn from_arrival(&mut self, rtp: u32, arrival: Instant) -> Instant {
+        let Some((instant, at)) = self.arrival else {
+            self.arrival = Some((arrival, rtp));
+            return arrival;
+        };
+        let estimate = shift(instant, self.nanos(at, rtp));
+        if estimate > arrival || arrival - estimate > Duration::from_secs(2) {
+            self.arrival = Some((arrival, rtp));
+            return arrival;
+        }
+        estimate
+    }
+
+    fn nanos(&self, from: u32, to: u32) -> i64 {
+        i64::from(to.wrapping_sub(from) as i32) * 1_000_000_000 / i64::from(self.rate)
+    }
+}
+
+fn shift(instant: Instant, nanos: i64) -> Instant {
+    let distance = Duration::from_nanos(nanos.unsigned_abs());
+    let shifted = if nanos < 0 { instant.checked_sub(distance) } else { instant.checked_add(distance) };
+    shifted.unwrap_or(instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ntp(ms: u64) -> u64 {
+        (3_900_000_000 << 32) + ((ms << 32) / 1000)
+    }
+
+    #[test]
+    fn tracks_of_one_source_share_a_time_line_whatever_their_reports_took() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut source = SourceClock::new(start);
+        let (mut audio, mut video) = (StreamClock::new(48_000), StreamClock::new(90_000));
+        source.sender_report(at(140), ntp(100)); // 40 ms on the way
+        audio.sender_report(ntp(100), 4_800);
+        source.sender_report(at(510), ntp(500)); // 10 ms on the way
+        video.sender_report(ntp(500), 7_000);
+        let (a, a_sure) = audio.capture(&source, 4_800 + 48_000, at(1_200));
+        let (v, v_sure) = video.capture(&source, 7_000 + 54_000, at(1_300));
+        assert!(a_sure && v_sure);
+        let apart = a.max(v) - a.min(v);
+        assert!(apart < Duration::from_millis(1), "captured together, {apart:?} apart");
+        assert_eq!((a - start).as_millis(), 1_110);
+    }
+
+    #[test]
+    fn before_a_report_the_earliest_arrival_counts() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let source = SourceClock::new(start);
+        let mut stream = StreamClock::new(90_000);
+        stream.capture(&source, 0, at(50));
+        let (late, sure) = stream.capture(&source, 9_000, at(190));
+        assert_eq!((late, sure), (at(150), false));
+        let (early, _) = stream.capture(&source, 18_000, at(220));
+        assert_eq!(early, at(220));
+    }
+
+    #[test]
+    fn timestamps_far_from_the_report_wrap_and_never_panic() {
+        let start = Instant::now();
+        let mut source = SourceClock::new(start);
+        let mut stream = StreamClock::new(90_000);
+        source.sender_report(start, u64::MAX);
+        stream.sender_report(0, u32::MAX);
+        stream.capture(&source, 5, start);
+        stream.capture(&source, 1 << 31, start);
+    }
+}
