@@ -12,6 +12,29 @@ pub use builder::Builder;
 pub use parse::{MAX_NACKED, MAX_PACKETS, Packets, ParseError, parse};
 pub use transport_feedback::{MAX_STATUSES, TransportFeedback};
 
+/// Length of the header all RTCP packets begin with.
+const HEADER_LEN: usize = 4;
+
+/// Packet types (RFC 3550 §12.1, RFC 4585 §6.1).
+mod packet_type {
+    pub(super) const SENDER_REPORT: u8 = 200;
+    pub(super) const RECEIVER_REPORT: u8 = 201;
+    pub(super) const SDES: u8 = 202;
+    pub(super) const BYE: u8 = 203;
+    pub(super) const TRANSPORT_FEEDBACK: u8 = 205;
+    pub(super) const PAYLOAD_FEEDBACK: u8 = 206;
+}
+
+/// Feedback message types: of transport feedback, then of payload feedback.
+mod format {
+    pub(super) const NACK: u8 = 1;
+    pub(super) const TRANSPORT_CC: u8 = 15;
+
+    pub(super) const PLI: u8 = 1;
+    pub(super) const FIR: u8 = 4;
+    pub(super) const APPLICATION: u8 = 15;
+}
+
 /// Reception of one source (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ReportBlock {
