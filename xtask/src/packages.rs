@@ -54,7 +54,6 @@ pub(crate) const TEST: &[Package] = &[
     package("chromium", Program(&["chromium"])),
     package("firefox-esr", Program(&["firefox-esr", "firefox"])),
     package("ffmpeg", Program(&["ffprobe"])),
-    package(Program(&["gst-discoverer-1.0"])),
     package("gstreamer1.0-plugins-ugly", Element("x264enc")),
     package("gstreamer1.0-libav", Element("avdec_h264")),
     package("python3", Program(&["python3"])),

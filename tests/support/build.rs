@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the program and the plugin under test are, and that they are built.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// `target/<profile>`: two folders above the running test.
+static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let test = std::env::current_exe().expect("a running test knows its own file");
+    let deps = test.parent().expect("a file is in a folder");
+    deps.parent()
+        .expect("tests are built in target/<profile>/deps")
+        .to_path_buf()
+});
+
+/// The server and the plugin, built once with the profile of the tests.
+///
+/// Cargo builds another package's binary for a test only if asked; this asks. When all is fresh
+/// it takes a fraction of a second.
+static BUILT: LazyLock<()> = LazyLock::new(|| {
+    let profile = match PROFILE.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    let status = Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--profile", profile])
+        .args([
+            "--package",
+            "gst-rtc-signaller",
+            "--package",
+            "gst-plugin-rtcsfu",
+        ])
+        .status()
+        .expect("cargo started this test, so it can be started");
+    assert!(status.success(), "the server or the plugin does not build");
+});
+
+/// The `gst-rtc` program under test.
+pub fn program() -> PathBuf {
+    LazyLock::force(&BUILT);
+    PROFILE.join("gst-rtc")
+}
+
+/// A folder with the plugin under test and nothing else, for `GST_PLUGIN_PATH`.
+///
+/// GStreamer looks into every shared object below such a folder, and `target/` has hundreds.
+pub fn plugin_path() -> PathBuf {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        LazyLock::force(&BUILT);
+        let folder = scratch().join("plugins");
+        std::fs::create_dir_all(&folder).expect("target/ can be written");
+        link(
+            &PROFILE.join("libgstrtcsfu.so"),
+            &folder.join("libgstrtcsfu.so"),
+        );
+        folder
+    });
+    FOLDER.clone()
+}
+
+fn link(original: &Path, link: &Path) {
+    match std::os::unix::fs::symlink(original, link) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            panic!("cannot link {}: {error}", link.display())
+        }
+        _ => {}
+    }
+}
+
+/// A folder of `target/` for what tests leave behind: registries, recordings, screenshots.
+pub fn scratch() -> PathBuf {
+    let folder = PROFILE.join("test-scratch");
+    std::fs::create_dir_all(&folder).expect("target/ can be written");
+    folder
+}
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A `gst-rtc` server under test.
+
+use std::process::Command;
+
+use crate::build::{program, scratch};
+use crate::{Process, Result};
+
+/// A server on a free port of the loopback interface.
+pub struct Server {
+    process: Process,
+    address: String,
+}
+
+impl Server {
+    /// `gst-rtc dev`: signalling, page and SFU in one process.
+    pub async fn dev(arguments: &[&str]) -> Result<Server> {
+        Server::start("dev", arguments).await
+    }
+
+    /// `gst-rtc serve`: signalling and page only; nodes come from elsewhere.
+    pub async fn serve(arguments: &[&str]) -> Result<Server> {
+        Server::start("serve", arguments).await
+    }
+
+    async fn start(verb: &str, arguments: &[&str]) -> Result<Server> {
+        let mut command = Command::new(program());
+        command
+            .args([verb, "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env("GST_REGISTRY", scratch().join("server.registry"));
+        let process = Process::start(&mut command)?;
+        let address = process.line("address in its banner", address_in).await?;
+        Ok(Server { process, address })
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The address of a room's page, joining at once under that name.
+    pub fn page(&self, room: &str, name: &str) -> String {
+        format!("http://{}/r/{room}?name={name}&join=1", self.address)
+    }
+
+    /// The address of a room for peers and nodes.
+    pub fn websocket(&self, room: &str) -> String {
+        format!("ws://{}/ws/{room}", self.address)
+    }
+
+    /// Where to publish into a room as that participant.
+    pub fn whip(&self, room: &str, name: &str) -> String {
+        format!("http://{}/whip/{room}?name={name}", self.address)
+    }
+
+    /// Where to receive a participant of a room.
+    pub fn whep(&self, room: &str, participant: &str) -> String {
+        format!(
+            "http://{}/whep/{room}?participant={participant}",
+            self.address
+        )
+    }
+
+    /// The process, for its output, its signals and its entry in `/proc`.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// The host and port of the first `http://` address in a line.
+fn address_in(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("http://")?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".:[]".contains(c)));
+    let address = &rest[..end.unwrap_or(rest.len())];
+    address.contains(':').then(|| address.to_owned())
+}
