@@ -3,31 +3,64 @@
 
 /// A cursor over bits. Every read past the end is `None`.
 pub(super) struct BitReader<'a> {
-    data: &'a [u8],
-    position: usize,
+    rest: &'a [u8],
+    /// Bits of `rest[0]` already read, 0 to 7.
+    used: u32,
+    /// Zero bytes before `rest[0]`; counted only where emulation prevention is undone.
+    zeros: Option<u8>,
 }
 
 impl<'a> BitReader<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
-        BitReader { data, position: 0 }
+        BitReader {
+            rest: data,
+            used: 0,
+            zeros: None,
+        }
+    }
+
+    /// Reads a NAL unit: leaves out each 3 that follows two zero bytes (ITU-T H.264 §7.4.1.1).
+    pub(super) fn rbsp(data: &'a [u8]) -> Self {
+        BitReader {
+            zeros: Some(0),
+            ..BitReader::new(data)
+        }
     }
 
     pub(super) fn bit(&mut self) -> Option<bool> {
-        let byte = *self.data.get(self.position / 8)?;
-        let bit = byte >> (7 - self.position % 8) & 1;
-        self.position += 1;
+        let byte = *self.rest.first()?;
+        let bit = byte >> (7 - self.used) & 1;
+        self.used += 1;
+        if self.used == 8 {
+            self.next_byte(byte);
+        }
         Some(bit == 1)
+    }
+
+    fn next_byte(&mut self, done: u8) {
+        self.used = 0;
+        self.rest = &self.rest[1..];
+        if let Some(zeros) = &mut self.zeros {
+            *zeros = if done == 0 {
+                zeros.saturating_add(1)
+            } else {
+                0
+            };
+            if *zeros >= 2 && self.rest.first() == Some(&3) {
+                self.rest = &self.rest[1..];
+                *zeros = 0;
+            }
+        }
     }
 
     /// The next `count` bits, at most 32.
     pub(super) fn bits(&mut self, count: u32) -> Option<u32> {
-        debug_assert!(count <= 32);
+        debug_assert!(count <= 32, "a u32 holds 32 bits");
         (0..count).try_fold(0u32, |value, _| Some(value << 1 | u32::from(self.bit()?)))
     }
 
     pub(super) fn skip(&mut self, count: usize) -> Option<()> {
-        self.position = self.position.checked_add(count)?;
-        (self.position <= self.data.len() * 8).then_some(())
+        (0..count).try_for_each(|_| self.bit().map(drop))
     }
 
     /// Unsigned exp-Golomb code, at most 31 leading zeros (ITU-T H.264 §9.1).
@@ -39,14 +72,14 @@ impl<'a> BitReader<'a> {
                 return None;
             }
         }
-        let suffix = self.bits(zeros)?;
-        Some(((1u64 << zeros) - 1 + u64::from(suffix)).min(u64::from(u32::MAX)) as u32)
+        // At most 2^31 - 1 + 2^31 - 1.
+        Some((1u32 << zeros) - 1 + self.bits(zeros)?)
     }
 
     /// Signed exp-Golomb code (ITU-T H.264 §9.1.1).
     pub(super) fn signed_golomb(&mut self) -> Option<i32> {
-        let code = i64::from(self.unsigned_golomb()?);
-        let magnitude = (code + 1) / 2;
-        Some(if code % 2 == 1 { magnitude } else { -magnitude } as i32)
+        let code = self.unsigned_golomb()?;
+        let magnitude = code.div_ceil(2) as i32;
+        Some(if code % 2 == 1 { magnitude } else { -magnitude })
     }
 }

@@ -12,6 +12,7 @@ mod av1;
 mod bits;
 mod h264;
 mod h265;
+mod picture_id;
 mod vp8;
 mod vp9;
 
@@ -113,10 +114,12 @@ pub struct PictureId {
 /// What one RTP payload says about itself. All fields at their default: nothing could be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Description {
-    /// The first packet of a picture (of a spatial layer's picture for VP9). False where the codec cannot tell, so it
-    /// may be used to begin something but never as proof that a packet continues a picture.
+    /// The packet begins a picture (for VP9 and AV1: one spatial layer of it). False where that cannot be told, so a
+    /// stream may be cut before such a packet, but false is no proof of the contrary. H.264 and H.265 pictures have
+    /// several when parameter sets come in packets of their own: all have the same timestamp.
     pub start_of_frame: bool,
-    /// Decoding can start with this packet. Always true for audio.
+    /// Decoding can start with this packet: it begins a keyframe, or (H.264, H.265) holds the parameter sets before one.
+    /// Always true for audio.
     pub keyframe: bool,
     /// Temporal layer, 0 = base, when the payload says so.
     pub temporal: Option<u8>,
@@ -126,7 +129,8 @@ pub struct Description {
     pub picture_id: Option<PictureId>,
     /// VP8 and VP9 running index of base temporal layer pictures.
     pub tl0_pic_idx: Option<u8>,
-    /// Width and height in pixels; on keyframes whose headers could be read. Of the highest layer where there are many.
+    /// Width and height in pixels, neither of them 0; on keyframes whose headers could be read. Of the highest layer where
+    /// there are many.
     pub resolution: Option<(u16, u16)>,
 }
 
@@ -151,3 +155,9 @@ pub fn rewrite(
 
 /// For codecs without numbering in the payload.
 fn rewrite_nothing(_: &mut [u8], _: &Description, _: u16, _: u8) {}
+
+/// A resolution that a picture can have.
+fn resolution(width: u64, height: u64) -> Option<(u16, u16)> {
+    let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
+    (width != 0 && height != 0).then_some((width, height))
+}
