@@ -63,19 +63,14 @@ impl<'a> Iterator for Extensions<'a> {
         let Some((id, length, head)) = self.element_head() else {
             return self.end();
         };
-        // A one-byte id 15 ends the processing of the whole extension (RFC 8285 §4.2).
-        if self.form == Form::OneByte && id == 15 {
+        // In the one-byte form an id of 15, or of 0 with a length, ends the whole extension (RFC 8285 §4.2).
+        if self.form == Form::OneByte && matches!(id, 0 | 15) {
             return self.end();
         }
         let Some(data) = self.rest.get(head..head + length) else {
             return self.end();
         };
         self.rest = &self.rest[head + length..];
-        // Id 0 with a length is nothing to anybody, but its data is skipped: the one-byte form only.
-        if id == 0 {
-            self.next()
-        } else {
-            Some((id, data))
-        }
+        Some((id, data))
     }
 }

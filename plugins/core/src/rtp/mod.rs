@@ -5,10 +5,12 @@
 
 mod extension;
 mod header;
+mod restart;
 mod sequence;
 mod writer;
 
 pub use extension::{Extensions, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE};
 pub use header::{Header, MIN_HEADER_LEN, ParseError, rtx_original_sequence};
+pub(crate) use restart::Restart;
 pub use sequence::ExtendedSequence;
 pub use writer::HeaderWriter;
