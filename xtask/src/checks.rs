@@ -121,6 +121,7 @@ pub(crate) fn deny() -> Result<(), String> {
     }
     run(&mut cargo(&[
         "deny",
+        "--workspace",
         "--all-features",
         "check",
         "licenses",
@@ -133,6 +134,7 @@ pub(crate) fn deny() -> Result<(), String> {
     }
     run(&mut cargo(&[
         "deny",
+        "--workspace",
         "--all-features",
         "check",
         "--disable-fetch",
