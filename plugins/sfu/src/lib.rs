@@ -2,3 +2,4 @@
 //! The plugin.
 
 pub mod hub;
+mod io;

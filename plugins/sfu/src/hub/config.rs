@@ -7,8 +7,8 @@ use std::time::Duration;
 /// Everything a node needs to know before it opens a socket. Nothing of it can change while the hub runs.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
-    /// Addresses on which media is received and from which it is sent, UDP and TCP. At most one IPv4 and one IPv6 address is
-    /// useful per worker; the first of each family is taken. Worker *k* listens on port + *k*; port 0 lets the system choose.
+    /// Addresses on which media is received and from which it is sent, UDP and TCP. Worker *k* listens on port + *k*; with port 0
+    /// each worker gets a free port, the same on all addresses.
     pub listen: Vec<SocketAddr>,
     /// The address by which peers reach this node when it stands behind a 1:1 NAT: it replaces the host addresses of its family
     /// in the candidates, ports stay. Default: none.

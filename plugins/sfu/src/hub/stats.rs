@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Counters of a node.
 
+use gst_rtc_core::engine::{EngineStats, SessionMediaStats};
 use std::net::SocketAddr;
 
 /// A node in numbers, at one moment.
@@ -47,6 +48,10 @@ pub struct WorkerStats {
     pub tcp_connections: usize,
     /// Frames not sent because a connection's buffer was full.
     pub tcp_dropped: u64,
-    /// Packets from pads dropped because the worker could not keep up.
-    pub local_dropped: u64,
+    /// Packets from pads and other workers dropped because this one could not keep up.
+    pub media_dropped: u64,
+    /// What was forwarded.
+    pub engine: EngineStats,
+    /// Each peer connection.
+    pub sessions: Vec<SessionMediaStats>,
 }

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One worker: a thread that waits for its sockets, commands and timers, and drives one engine.
+//!
+//! Each round takes a bounded share of what is there from every source, so that nothing starves, and sends what follows from it before
+//! it takes more. The thread waits at least a millisecond for a timer: no fault of a timer can make it spin.
+
+use super::command::{Command, Mailbox};
+use super::listen::Listening;
+use super::sys::{Epoll, Event, Interest, ReceiveBatch, SendBatch};
+use super::tcp::{self, Tcp, TcpLimits};
+use super::udp::UdpSocket;
+use crate::hub::{LocalTrackId, TapId, WorkerStats};
+use gst_rtc_core::engine::{Engine, EngineConfig, EngineEvent, Flush, SlotState};
+use gst_rtc_core::id::{ParticipantId, SessionId, TrackId};
+use gst_rtc_core::media::Proto;
+use gst_rtc_core::packet::MediaPacket;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+/// Token of the mailbox; those of the UDP sockets follow.
+const MAILBOX: u64 = 0;
+const SOCKETS: u64 = 1;
+/// Receive calls on one socket before others have their turn.
+const RECEIVE_TURN: usize = 4;
+/// Commands taken before sockets have their turn.
+const COMMAND_TURN: usize = 512;
+/// The shortest wait for a timer.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// What happened at a worker, for the hub.
+#[derive(Clone, Debug)]
+pub(crate) enum WorkerEvent {
+    Connected { session: SessionId },
+    Closed { session: SessionId, reason: String },
+    Slots { session: SessionId, slots: Vec<SlotState>, missing_audio: u16, missing_video: u16 },
+    Speaking { participant: ParticipantId, speaking: bool },
+}
+
+/// Who hears of a worker. Called from its thread: must not block.
+pub(crate) trait WorkerObserver: Send + Sync {
+    fn event(&self, event: WorkerEvent);
+    /// A packet of a tapped track.
+    fn media(&self, tap: TapId, packet: &Arc<MediaPacket>);
+    /// A track fed by a pad needs a keyframe.
+    fn keyframe_needed(&self, track: LocalTrackId);
+}
+
+/// What a worker is started with.
+pub(crate) struct WorkerConfig {
+    pub(crate) engine: EngineConfig,
+    pub(crate) listening: Listening,
+    pub(crate) tcp: TcpLimits,
+    pub(crate) commands: Receiver<Command>,
+    /// The mailboxes of all workers, this one's at its index.
+    pub(crate) workers: Arc<[Arc<Mailbox>]>,
+    pub(crate) observer: Arc<dyn WorkerObserver>,
+}
+
+/// A running worker. Lives on its own thread.
+pub(crate) struct Worker {
+    index: u8,
+    engine: Engine,
+    epoll: Epoll,
+    udp: Vec<Socket>,
+    tcp: Tcp,
+    receive: ReceiveBatch,
+    send: SendBatch,
+    commands: Receiver<Command>,
+    workers: Arc<[Arc<Mailbox>]>,
+    observer: Arc<dyn WorkerObserver>,
+    tracks: HashMap<TrackId, Track>,
+    stopping: bool,
+}
+
+struct Socket {
+    udp: UdpSocket,
+    /// The set tells when it can be written.
+    armed: bool,
+}
+
+struct Track {
+    home: u8,
+    taps: Vec<TapId>,
+}
+
+impl Worker {
+    /// Makes ready to run.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub(crate) fn new(config: WorkerConfig) -> io::Result<Worker> {
+        let epoll = Epoll::new()?;
+        let index = config.engine.worker;
+        epoll.add(config.workers[usize::from(index)].wake().as_fd(), MAILBOX, Interest::READ)?;
+        for (token, socket) in (SOCKETS..).zip(&config.listening.udp) {
+            epoll.add(socket.as_fd(), token, Interest::READ)?;
+        }
+        let tcp = Tcp::new(config.listening.tcp, config.tcp, &epoll)?;
+        Ok(Worker {
+            index,
+            engine: Engine::new(Instant::now(), config.engine),
+            epoll,
+            udp: config.listening.udp.into_iter().map(|udp| Socket { udp, armed: false }).collect(),
+            tcp,
+            receive: ReceiveBatch::new(),
+            send: SendBatch::new(),
+            commands: config.commands,
+            workers: config.workers,
+            observer: config.observer,
+            tracks: HashMap::new(),
+            stopping: false,
+        })
+    }
+
+    /// Works until [`Command::Stop`].
+    pub(crate) fn run(mut self) {
+        let mut events = Vec::new();
+        while !self.stopping {
+            if self.epoll.wait(&mut events, self.wait()).is_err() {
+                // Cannot happen with descriptors that are all our own; if it does, it must not become a spin.
+                std::thread::sleep(SHORTEST_WAIT);
+            }
+            for event in &events {
+                self.handle_event(event);
+            }
+            self.handle_timeout(Instant::now());
+        }
+    }
+
+    fn wait(&mut self) -> Option<Duration> {
+        let at = [self.engine.poll_timeout(), self.tcp.poll_timeout()].into_iter().flatten().min()?;
+        Some(at.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT))
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.tcp.handle_timeout(now, &self.epoll);
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+            self.put_out(now);
+        }
+    }
+
+    fn handle_event(&mut self, event: &Event) {
+        match event.token {
+            MAILBOX => self.take_commands(),
+            token if token >= tcp::CONNECTIONS => self.serve_connection(event),
+            token if token >= tcp::LISTENERS => self.tcp.accept(Instant::now(), &self.epoll, token),
+            token => self.serve_socket((token - SOCKETS) as usize, event),
+        }
+    }
+
+    fn serve_socket(&mut self, index: usize, event: &Event) {
+        if event.write {
+            self.udp[index].udp.send_late(&mut self.send);
+            self.watch(index);
+        }
+        if !event.read {
+            return;
+        }
+        for _ in 0..RECEIVE_TURN {
+            let now = Instant::now();
+            let engine = &mut self.engine;
+            let received =
+                self.udp[index].udp.receive(&mut self.receive, |path, data| engine.handle_datagram(now, path, data));
+            // An error belongs to a datagram sent earlier (ICMP) and is cleared by being reported.
+            let Ok(count @ 1..) = received else { return };
+            self.put_out(now);
+            if count < ReceiveBatch::SIZE {
+                return;
+            }
+        }
+    }
+
+    fn serve_connection(&mut self, event: &Event) {
+        let now = Instant::now();
+        if event.write {
+            self.tcp.write(&self.epoll, event.token);
+        }
+        if event.read {
+            let engine = &mut self.engine;
+            self.tcp.read(now, event.token, |path, data| engine.handle_datagram(now, path, data));
+            self.put_out(now);
+        }
+    }
+
+    fn take_commands(&mut self) {
+        self.mailbox().wake().lower();
+        let now = Instant::now();
+        for taken in 0.. {
+            if taken == COMMAND_TURN {
+                // There may be more: come back after the sockets.
+                self.mailbox().wake().raise();
+                break;
+            }
+            let Ok(command) = self.commands.try_recv() else { break };
+            self.obey(now, command);
+        }
+        self.put_out(now);
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        &self.workers[usize::from(self.index)]
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) {
+        let engine = &mut self.engine;
+        match command {
+            Command::LocalRtp { track, packet, capture } => {
+                self.mailbox().media_taken();
+                self.engine.handle_local_rtp(now, track, &packet, capture);
+            }
+            Command::Relayed(packet) => {
+                self.mailbox().media_taken();
+                self.engine.handle_relayed(now, &packet);
+            }
+            Command::AddRoom(room) => engine.add_room(room),
+            Command::RemoveRoom(room) => engine.remove_room(now, room),
+            Command::AddParticipant(room, participant) => engine.add_participant(room, participant),
+            Command::RemoveParticipant(participant) => engine.remove_participant(now, participant),
+            Command::AddTrack(spec) => {
+                self.tracks.insert(spec.id, Track { home: spec.home, taps: Vec::new() });
+                engine.add_track(now, spec);
+            }
+            Command::RemoveTrack(track) => {
+                self.tracks.remove(&track);
+                engine.remove_track(now, track);
+            }
+            Command::OpenSession(spec) => {
+                let session = spec.id;
+                if let Err(error) = engine.open_session(now, *spec) {
+                    self.observer.event(WorkerEvent::Closed { session, reason: error.to_string() });
+                }
+            }
+            Command::UpdateSession { session, receive, slots } => {
+                engine.update_session(now, session, receive, slots);
+            }
+            Command::CloseSession(session) => engine.close_session(now, session),
+            Command::AddCandidate(session, candidate) => engine.add_remote_candidate(now, session, candidate),
+            Command::SetAssign(session, assign) => engine.set_assign(now, session, assign),
+            Command::Assign { session, mid, assignment } => {
+                engine.assign(now, session, &mid, assignment);
+            }
+            Command::Tap(track, tap) => self.tap(now, track, tap),
+            Command::Untap(track, tap) => self.untap(now, track, tap),
+            Command::RequestKeyframe(track) => engine.request_keyframe(now, track),
+            Command::Interest { track, worker, wanted } => engine.set_interest(now, track, worker, wanted),
+            Command::Stats(reply) => {
+                let _ = reply.send((self.index, self.stats()));
+            }
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn tap(&mut self, now: Instant, id: TrackId, tap: TapId) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.taps.push(tap);
+            self.engine.set_tap(now, id, true);
+        }
+    }
+
+    fn untap(&mut self, now: Instant, id: TrackId, tap: TapId) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.taps.retain(|other| *other != tap);
+            self.engine.set_tap(now, id, !track.taps.is_empty());
+        }
+    }
+
+    /// Forwards what came in, tells what happened, and sends.
+    fn put_out(&mut self, now: Instant) {
+        loop {
+            let flush = self.engine.flush(now);
+            while let Some(event) = self.engine.poll_event() {
+                self.tell(event);
+            }
+            self.send();
+            if flush == Flush::Done {
+                return;
+            }
+        }
+    }
+
+    fn tell(&mut self, event: EngineEvent) {
+        let event = match event {
+            EngineEvent::Media { packet, workers, tap } => return self.hand_on(&packet, workers, tap),
+            EngineEvent::Interest { track, wanted } => {
+                if let Some(home) = self.home_of(track) {
+                    home.send(Command::Interest { track, worker: self.index, wanted });
+                }
+                return;
+            }
+            EngineEvent::KeyframeNeeded { track } => return self.ask_keyframe(track),
+            EngineEvent::SessionConnected { session, .. } => WorkerEvent::Connected { session },
+            EngineEvent::SessionClosed { session, reason } => {
+                WorkerEvent::Closed { session, reason: reason.to_string() }
+            }
+            EngineEvent::Slots { session, slots, missing_audio, missing_video } => {
+                WorkerEvent::Slots { session, slots, missing_audio, missing_video }
+            }
+            EngineEvent::Speaking { participant, speaking } => WorkerEvent::Speaking { participant, speaking },
+        };
+        self.observer.event(event);
+    }
+
+    fn hand_on(&self, packet: &Arc<MediaPacket>, workers: u64, tap: bool) {
+        for (index, mailbox) in self.workers.iter().enumerate() {
+            if workers >> index & 1 == 1 && index != usize::from(self.index) {
+                mailbox.send_media(|| Command::Relayed(packet.clone()));
+            }
+        }
+        if !tap {
+            return;
+        }
+        if let Some(track) = self.tracks.get(&packet.track) {
+            track.taps.iter().for_each(|tap| self.observer.media(*tap, packet));
+        }
+    }
+
+    fn ask_keyframe(&self, track: TrackId) {
+        match self.home_of(track) {
+            Some(home) => home.send(Command::RequestKeyframe(track)),
+            None => self.observer.keyframe_needed(LocalTrackId { track, worker: self.index }),
+        }
+    }
+
+    /// The worker where a track comes in, if it is another.
+    fn home_of(&self, track: TrackId) -> Option<&Mailbox> {
+        let home = self.tracks.get(&track)?.home;
+        (home != self.index).then(|| self.workers.get(usize::from(home)))?.map(|mailbox| &**mailbox)
+    }
+
+    fn send(&mut self) {
+        let arena = self.engine.arena();
+        if arena.is_empty() {
+            return;
+        }
+        for socket in &mut self.udp {
+            let udp = &mut socket.udp;
+            let local = udp.local();
+            udp.send(&mut self.send, arena.runs().filter(|run| run.path.proto == Proto::Udp && serves(local, run.path.local)));
+        }
+        for run in arena.runs().filter(|run| run.path.proto == Proto::Tcp) {
+            self.tcp.send(&self.epoll, &run);
+        }
+        arena.clear();
+        for index in 0..self.udp.len() {
+            self.watch(index);
+        }
+    }
+
+    /// Waits for a socket to be writable while something is late, and only then.
+    fn watch(&mut self, index: usize) {
+        let socket = &mut self.udp[index];
+        let late = socket.udp.is_late();
+        if late != socket.armed {
+            socket.armed = late;
+            let interest = Interest { read: true, write: late };
+            let _ = self.epoll.modify(socket.udp.as_fd(), SOCKETS + index as u64, interest);
+        }
+    }
+
+    fn stats(&self) -> WorkerStats {
+        let mut stats = WorkerStats {
+            local: self.udp.iter().map(|socket| socket.udp.local()).collect(),
+            segmentation: self.udp.iter().all(|socket| socket.udp.segmentation()),
+            tcp_connections: self.tcp.connections(),
+            tcp_dropped: self.tcp.dropped(),
+            media_dropped: self.mailbox().dropped(),
+            engine: *self.engine.stats(),
+            sessions: self.engine.session_stats().collect(),
+            ..WorkerStats::default()
+        };
+        for counters in self.udp.iter().map(|socket| socket.udp.counters()) {
+            stats.datagrams_received += counters.datagrams_received;
+            stats.bytes_received += counters.bytes_received;
+            stats.receive_calls += counters.receive_calls;
+            stats.datagrams_sent += counters.datagrams_sent;
+            stats.bytes_sent += counters.bytes_sent;
+            stats.send_calls += counters.send_calls;
+            stats.send_dropped += counters.dropped;
+            stats.send_errors += counters.errors;
+        }
+        stats
+    }
+}
+
+/// Whether a socket bound to `bound` is the one for a path whose own end is `local`.
+fn serves(bound: std::net::SocketAddr, local: std::net::SocketAddr) -> bool {
+    bound == local || bound.ip().is_unspecified() && bound.is_ipv4() == local.is_ipv4()
+}
