@@ -37,6 +37,23 @@ export class Devices extends EventTarget {
     }
   }
 
+  /**
+   * Opens several with one question to the person; if that fails, each alone.
+   * @param {Device[]} wanted
+   * @returns {Promise<RtcError[]>} why some could not be opened
+   */
+  async startAll(wanted) {
+    const refused = [];
+    try {
+      const constraints = wanted.map((device) => this.#constraints(device, recall(device)));
+      const stream = await navigator.mediaDevices.getUserMedia(Object.assign({}, ...constraints));
+      for (const track of stream.getTracks()) this.#opened(track.kind === 'video' ? 'camera' : 'microphone', track);
+    } catch {
+      for (const device of wanted) await this.start(device).catch((error) => refused.push(error));
+    }
+    return refused;
+  }
+
   /** @param {Device} device */
   stop(device) {
     this.open[device]?.stop();
@@ -94,6 +111,8 @@ export class LevelMeter {
   /** @param {(level: number) => void} tell */
   constructor(tell) {
     this.tell = tell;
+    /** @type {any} */
+    this.audio = null;
   }
 
   /** @param {MediaStreamTrack|null} track */
@@ -101,20 +120,20 @@ export class LevelMeter {
     if (track === this.track) return;
     this.track = track;
     clearInterval(this.timer);
-    this.source?.disconnect();
+    this.audio?.close();
+    this.audio = null;
     this.tell(0);
     if (!track) return;
-    this.context ??= new AudioContext();
-    this.analyser ??= this.context.createAnalyser();
-    this.source = this.context.createMediaStreamSource(new MediaStream([track]));
-    this.source.connect(this.analyser);
-    this.timer = setInterval(() => this.#measure(), LEVEL_INTERVAL_MS);
+    this.audio = new AudioContext();
+    const analyser = this.audio.createAnalyser();
+    this.audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+    this.timer = setInterval(() => this.#measure(analyser), LEVEL_INTERVAL_MS);
   }
 
-  #measure() {
-    if (this.context.state === 'suspended') this.context.resume();
-    const samples = new Float32Array(this.analyser.fftSize);
-    this.analyser.getFloatTimeDomainData(samples);
+  #measure(analyser) {
+    if (this.audio.state === 'suspended') this.audio.resume();
+    const samples = new Float32Array(analyser.fftSize);
+    analyser.getFloatTimeDomainData(samples);
     const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
     this.tell(Math.max(0, 1 + Math.log10(power + 1e-9) / 6)); // −60 dB … 0 dB
   }

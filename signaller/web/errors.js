@@ -31,6 +31,10 @@ export function fromServer(reply) {
   return new RtcError(code, SERVER_TEXT[code] ?? reply.message ?? `The server refused with “${code}”.`);
 }
 
+export function lost() {
+  return new RtcError('lost', 'The connection to the server was lost. It is being made again.');
+}
+
 /** @param {string} url of the WebSocket */
 export function unreachable(url) {
   return new RtcError('signalling', `Cannot reach the server at ${new URL(url).host}. `

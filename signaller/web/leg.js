@@ -21,9 +21,11 @@ export class Leg {
    *   iceServers: () => RTCIceServer[],
    *   prepare: (pc: RTCPeerConnection) => void,
    *   reset: () => void,
+   *   agreed: () => void,
    *   changed: () => void,
    *   problem: (error: RtcError) => void,
-   * }} hooks `reset`: the old connection and its transceivers are gone; `changed`: `state` differs
+   * }} hooks `reset`: the old connection and its transceivers are gone; `agreed`: the
+   *   answer is applied; `changed`: `state` differs
    */
   constructor(session, signalling, hooks) {
     this.session = session;
@@ -108,12 +110,20 @@ export class Leg {
     if (!this.wanted) return;
     this.#cancelRetry();
     const pc = this.pc ??= this.#connection();
+    try {
+      await this.#offer(pc);
+      if (pc === this.pc) this.hooks.agreed();
+    } catch (error) {
+      if (pc === this.pc) throw error; // else it was dropped meanwhile, and what follows has its own exchange
+    }
+  }
+
+  async #offer(pc) {
     this.hooks.prepare(pc);
     await pc.setLocalDescription();
     const reply = await this.signalling.request({ type: this.session, sdp: pc.localDescription?.sdp });
     this.held = true;
-    if (pc !== this.pc) return;
-    await pc.setRemoteDescription({ type: 'answer', sdp: reply.sdp });
+    if (pc === this.pc) await pc.setRemoteDescription({ type: 'answer', sdp: reply.sdp });
   }
 
   #connection() {

@@ -3,6 +3,7 @@
 // embed=1, controls=0. `window.gstRtc.room` is the Room; `body[data-state]` says where the page is.
 
 import { Devices, LevelMeter, captureScreen, recall, remember } from './devices.js';
+import { fromServer, lost } from './errors.js';
 import { clear, notice } from './notices.js';
 import { Room, SCREEN } from './rtc.js';
 import { Stage } from './tiles.js';
@@ -14,11 +15,13 @@ const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const devices = new Devices(Math.min(2160, Math.max(90, Number(params.get('height')) || 720)));
 const stage = new Stage($('grid'), $('featured'), (silent) => { $('hear').hidden = !silent; });
 const meter = new LevelMeter((level) => { $('level').value = level; });
+const DEVICES = /** @type {const} */ (['camera', 'microphone']);
 let muted = params.get('microphone') === '0';
 let opening = Promise.resolve();
-/** @type {Room|null} */
+/** @type {any} a Room, while there is one */
 let room = null;
-window.gstRtc = { room };
+const shared = { room };
+Object.assign(window, { gstRtc: shared });
 
 // States of the page.
 
@@ -51,8 +54,9 @@ function prejoin() {
 }
 
 async function openDevices() {
-  const wanted = ['camera', 'microphone'].filter((device) => params.get(device) !== '0');
-  for (const device of wanted) await start(device);
+  const wanted = DEVICES.filter((device) => params.get(device) !== '0');
+  const refused = wanted.length ? await devices.startAll(wanted) : [];
+  for (const [i, error] of refused.entries()) refuse(error, `device ${i}`);
   showDevices();
 }
 
@@ -66,7 +70,7 @@ async function enter() {
     await join(name);
   } catch (error) {
     setState('error');
-    $('error').textContent = error.message;
+    $('error').textContent = /** @type {Error} */ (error).message;
     $('name').focus();
     return;
   } finally {
@@ -79,10 +83,10 @@ async function enter() {
 
 async function join(name) {
   room = new Room(new URL(`/ws/${encodeURIComponent(roomName)}`, location.href));
-  window.gstRtc.room = room;
+  shared.room = room;
   stage.clear();
   listen(room);
-  await room.join({ name, mode: params.get('mode') ?? undefined, token: params.get('token') ?? undefined });
+  await room.join({ name, mode: /** @type {any} */ (params.get('mode') ?? undefined), token: params.get('token') ?? undefined });
 }
 
 function entered() {
@@ -104,7 +108,7 @@ function publish() {
 
 function gone(error) {
   if (document.body.dataset.state !== 'joined') return;
-  for (const device of ['camera', 'microphone']) devices.stop(device);
+  for (const device of DEVICES) devices.stop(device);
   stage.clear();
   clear();
   setState('left');
@@ -161,9 +165,9 @@ function showConnection() {
   if ($('status').textContent !== text) $('status').textContent = text;
   $('status').dataset.level = level;
   if (room.available) clear('noNode');
-  else notice('No media node is connected, so nobody can be seen or heard yet. Start “gst-rtc dev”, or a pipeline with an rtcsfu element; this page goes on by itself.', { bad: true, key: 'noNode' });
+  else notice(fromServer({ code: 'noNode' }).message, { bad: true, key: 'noNode' });
   if (room.mediaState === 'connected') clear('ice');
-  if (room.state === 'reconnecting') notice('The connection to the server was lost. It is being made again.', { bad: true, key: 'lost' });
+  if (room.state === 'reconnecting') notice(lost().message, { bad: true, key: 'lost' });
   else clear('lost');
 }
 
@@ -178,7 +182,9 @@ function connection() {
 
 // Devices.
 
+/** @param {import('./devices.js').Device} device @param {string} [id] */
 async function start(device, id) {
+  $('error').textContent = '';
   try {
     await devices.start(device, id);
   } catch (error) {
@@ -188,7 +194,7 @@ async function start(device, id) {
 
 function refuse(error, key) {
   if (document.body.dataset.state === 'joined') notice(error.message, { bad: true, key });
-  else $('error').textContent = error.message;
+  else $('error').textContent += `${error.message} `;
 }
 
 async function showDevices() {
@@ -199,7 +205,7 @@ async function showDevices() {
   meter.watch(microphone);
   showPicture(camera);
   stage.muted('self', 'audio', muted || !microphone);
-  for (const device of ['camera', 'microphone']) await choices(device);
+  for (const device of DEVICES) await choices(device);
 }
 
 function showPicture(camera) {
@@ -273,7 +279,7 @@ function key(event) {
   const act = { m: toggleMute, v: toggleCamera, s: room?.state === 'joined' && toggleScreen }[event.key];
   const typing = event.target.closest('input, select, textarea, dialog');
   if (!act || typing || event.ctrlKey || event.altKey || event.metaKey || event.repeat || !$('shortcuts').checked) return;
-  if (!['prejoin', 'joined', 'error'].includes(document.body.dataset.state)) return;
+  if (!['prejoin', 'joined', 'error'].includes(document.body.dataset.state ?? '')) return;
   event.preventDefault();
   act();
 }
@@ -283,12 +289,12 @@ const clicks = {
   more: () => $('settings').showModal(), copy, hear: () => stage.hear(), rejoin: prejoin,
 };
 for (const [id, act] of Object.entries(clicks)) $(id).addEventListener('click', act);
-for (const device of ['camera', 'microphone']) $(device).addEventListener('change', () => choose(device));
+for (const device of DEVICES) $(device).addEventListener('change', () => choose(device));
 $('prejoin').addEventListener('submit', (event) => { event.preventDefault(); enter(); });
 $('shortcuts').checked = recall('shortcuts') !== 'off';
 $('shortcuts').addEventListener('change', () => remember('shortcuts', $('shortcuts').checked ? 'on' : 'off'));
 devices.addEventListener('change', showDevices);
-devices.addEventListener('lost', ({ detail: { device } }) => {
+devices.addEventListener('lost', (/** @type {any} */ { detail: { device } }) => {
   notice(`The ${device} was disconnected.`, { bad: true, key: device });
   send(device);
 });

@@ -35,6 +35,7 @@ export class MeshTransport {
   }
 
   async publish() {
+    this.room.tellAll();
     await Promise.all([...this.peers.values()].map((peer) => peer.sendAll()));
   }
 

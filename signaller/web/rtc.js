@@ -78,6 +78,8 @@ export class Room extends EventTarget {
     this.iceServers = [];
     this.stream = new MediaStream();
     this.mutesLeft = 0;
+    /** @type {string|undefined} proof for continuing after the server was lost */
+    this.resume = undefined;
     /** @type {Set<string>} ids */
     this.speakers = new Set();
     /** @type {SfuTransport|MeshTransport|null} */
@@ -115,7 +117,7 @@ export class Room extends EventTarget {
       ? { audio: source.getAudioTracks()[0], video: source.getVideoTracks()[0] } : source;
     this.#setLocal('audio', 'audio', audio ?? null, 'speech');
     this.#setLocal('video', 'video', video ?? null, 'motion');
-    await this.#publishAll();
+    await this.transport?.publish();
   }
 
   /**
@@ -161,7 +163,7 @@ export class Room extends EventTarget {
     this.#setLocal('audio', 'audio', this.local.get('audio')?.media ?? null, 'speech');
     this.#setLocal('video', 'video', this.local.get('video')?.media ?? null, 'motion');
     this.#setLocal(SCREEN, 'video', media, 'detail', true);
-    await this.#publishAll();
+    await this.transport?.publish();
   }
 
   /** @param {MediaStreamTrack} [media] only if it is (still) this one */
@@ -250,6 +252,12 @@ export class Room extends EventTarget {
     else this.#emit('problem', { error });
   }
 
+  /** Tells the others which local tracks are muted. */
+  tellAll() {
+    this.mutesLeft = MUTE.tries;
+    this.#tellEach();
+  }
+
   #enter() {
     const { name, mode, token } = this.options ?? { name: '' };
     return this.signalling.request({ type: 'join', name, mode, token, resume: this.resume });
@@ -267,7 +275,7 @@ export class Room extends EventTarget {
       this.transport = this.mode === 'p2p' ? new MeshTransport(this) : new SfuTransport(this);
       this.transport.start();
     }
-    this.#tellAll();
+    this.tellAll();
   }
 
   async #rejoin() {
@@ -315,7 +323,7 @@ export class Room extends EventTarget {
 
   #handleError({ code, message }) {
     if (code !== 'unknownTrack') console.info(`server: ${code}: ${message}`);
-    else if (this.mutesLeft-- > 0) setTimeout(() => this.#tellAll(), MUTE.pauseMs); // a track not announced by its node yet
+    else if (this.mutesLeft-- > 0) setTimeout(() => this.#tellEach(), MUTE.pauseMs); // its node has not announced it yet
   }
 
   #arrived({ id, name, tracks }) {
@@ -327,7 +335,7 @@ export class Room extends EventTarget {
 
   /** In `p2p` rooms the server keeps no state of tracks: a newcomer hears ours from us. */
   #welcome() {
-    if (this.mode === 'p2p') this.#tellAll();
+    if (this.mode === 'p2p') this.tellAll();
   }
 
   #left(id, reason) {
@@ -377,13 +385,7 @@ export class Room extends EventTarget {
     this.local.set(track, publication);
   }
 
-  async #publishAll() {
-    await this.transport?.publish();
-    this.mutesLeft = MUTE.tries;
-    this.#tellAll();
-  }
-
-  #tellAll() {
+  #tellEach() {
     for (const publication of this.local.values()) this.#tell(publication);
   }
 

@@ -16,8 +16,12 @@ export class SfuTransport {
   /** @param {Room} room */
   constructor(room) {
     this.room = room;
-    this.publisher = this.#leg('publish', (pc) => this.#offerPublications(pc), () => this.senders.clear());
-    this.receiver = this.#leg('subscribe', (pc) => this.#offerSlots(pc), () => this.#show(new Map()));
+    this.publisher = this.#leg('publish', {
+      prepare: (pc) => this.#offerPublications(pc), reset: () => this.senders.clear(), agreed: () => this.#published(),
+    });
+    this.receiver = this.#leg('subscribe', {
+      prepare: (pc) => this.#offerSlots(pc), reset: () => this.#show(new Map()), agreed: () => {},
+    });
     this.legs = [this.publisher, this.receiver];
     /** @type {Map<string, RTCRtpTransceiver>} by track name */
     this.senders = new Map();
@@ -37,12 +41,13 @@ export class SfuTransport {
   /** Brings the publishing connection to what `room.local` holds. */
   async publish() {
     await this.publisher.negotiate();
-    this.#tune();
   }
 
   /** @param {Publication} publication whose source changed */
   async replace(publication) {
-    await this.senders.get(publication.track)?.sender.replaceTrack(publication.media);
+    const sender = this.senders.get(publication.track)?.sender;
+    await sender?.replaceTrack(publication.media);
+    if (sender && publication.media) await tune(sender, publication);
   }
 
   /** @param {number} audio @param {number} video slots at least */
@@ -82,10 +87,9 @@ export class SfuTransport {
     for (const leg of this.legs) leg.close();
   }
 
-  #leg(session, prepare, reset) {
+  #leg(session, hooks) {
     return new Leg(session, this.room.signalling, {
-      prepare,
-      reset,
+      ...hooks,
       iceServers: () => this.room.iceServers,
       changed: () => this.room.mediaChanged(),
       problem: (error) => this.room.problem(error),
@@ -124,10 +128,11 @@ export class SfuTransport {
   }
 
   /** Tells the encoders what to give up first, and when to stop asking for bits. */
-  #tune() {
+  #published() {
+    this.room.tellAll();
     for (const [track, { sender }] of this.senders) {
       const publication = this.room.local.get(track);
-      if (publication) tune(sender, publication);
+      if (publication?.media) tune(sender, publication);
     }
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The WebSocket to the server: JSON messages, requests with replies, reconnection with backoff.
 
-import { RtcError, fromServer, unreachable } from './errors.js';
+import { RtcError, fromServer, lost, unreachable } from './errors.js';
 
 const REPLY_TIMEOUT_MS = 10_000;
 const BACKOFF_MS = { first: 250, most: 4_000 };
@@ -135,8 +135,4 @@ export class Signalling extends EventTarget {
     clearTimeout(this.retryTimer);
     this.#retry();
   }
-}
-
-function lost() {
-  return new RtcError('lost', 'The connection to the server was lost. It is being made again.');
 }

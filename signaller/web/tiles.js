@@ -140,8 +140,8 @@ function build({ name, self }, track) {
   Object.assign(tile.dataset, { participant: name, track });
   tile.toggleAttribute('data-self', self);
   const label = `${name}${self ? ' (you)' : ''}${main ? '' : track === 'video1' ? ', screen' : `, ${track}`}`;
-  tile.querySelector('.name').textContent = label;
-  const video = tile.querySelector('video');
+  /** @type {HTMLElement} */ (tile.querySelector('.name')).textContent = label;
+  const video = /** @type {HTMLVideoElement} */ (tile.querySelector('video'));
   video.muted = true;
   video.setAttribute('aria-label', `${main ? 'Camera' : 'Screen'} of ${name}`);
   const avatar = /** @type {HTMLElement} */ (tile.querySelector('.avatar'));
@@ -152,9 +152,9 @@ function build({ name, self }, track) {
 
 /** @param {HTMLElement} tile @param {MediaStreamTrack|null} media */
 function show(tile, media) {
-  const video = tile.querySelector('video');
+  const video = /** @type {any} */ (tile.querySelector('video'));
   if (media && video.srcObject?.getTracks()[0] === media) return;
   tile.toggleAttribute('data-empty', !media);
   video.srcObject = media && new MediaStream([media]);
-  video.play?.().catch(() => {});
+  video.play().catch(() => {});
 }
