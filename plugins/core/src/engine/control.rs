@@ -7,7 +7,7 @@ use crate::media::{MediaKind, ReceiveSpec, SlotSpec};
 use crate::peer::{Peer, Receiver};
 use crate::router::Subscriber;
 use crate::session::{Session, SessionConfig, SessionError, SrtpProfile};
-use rand::Rng;
+use rand::RngExt;
 use std::time::Instant;
 
 /// Why a session was not opened.

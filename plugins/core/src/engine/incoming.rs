@@ -10,7 +10,8 @@ use crate::rtp::{ExtendedSequence, Header};
 use crate::session::{Incoming, PacketKind, SessionEvent, demux, stun_username};
 use std::time::Instant;
 
-/// A datagram longer than this cannot come from a WebRTC peer; longer ones are dropped.
+/// Bytes of the longest datagram taken: no WebRTC peer sends more than an Ethernet frame holds, and RFC 4571 frames follow
+/// suit. Longer ones are counted and dropped.
 pub const MAX_DATAGRAM: usize = 2_048;
 
 /// The stream a pad feeds.
@@ -24,6 +25,10 @@ pub(super) struct LocalStream {
 impl Engine {
     /// Takes a datagram that arrived by `path`. It is decrypted in place. Nothing in it can do more than be counted.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, data: &mut [u8]) {
+        if data.len() > MAX_DATAGRAM {
+            self.stats.oversized += 1;
+            return;
+        }
         let Some(key) = self.peer_of(&path, data) else {
             self.stats.unknown_peer += 1;
             return;

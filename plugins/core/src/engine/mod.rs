@@ -18,7 +18,9 @@ mod spec;
 mod stats;
 mod timers;
 
+pub use control::OpenError;
 pub use forward::Flush;
+pub use incoming::MAX_DATAGRAM;
 pub use spec::{
     Assign, Assignment, ClockPair, CloseReason, EngineConfig, EngineEvent, Limits, SessionSpec, SlotState, TrackSpec,
 };

@@ -18,6 +18,8 @@ pub struct EngineStats {
     pub duplicates: u64,
     /// Datagrams from addresses no session belongs to.
     pub unknown_peer: u64,
+    /// Datagrams longer than [`MAX_DATAGRAM`](super::MAX_DATAGRAM).
+    pub oversized: u64,
     /// Decrypted packets that were not valid RTP, or of no known stream.
     pub invalid_rtp: u64,
     /// Decrypted packets that were not valid RTCP.

@@ -14,7 +14,7 @@ use crate::id::{ParticipantId, SessionId};
 use crate::media::{Path, SlotSpec};
 use crate::router::{Outlet, Slot};
 use crate::session::Session;
-use rand::Rng;
+use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::{Duration, Instant};
 

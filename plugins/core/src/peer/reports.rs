@@ -21,16 +21,16 @@ impl Peer {
         for chunk in sending.chunks(MAX_SENDER_REPORTS) {
             let mut compound = Builder::new();
             for (_, r) in chunk {
-                compound.sender_report(r.ssrc, moment.ntp, r.rtp, r.packets, r.octets, &[]);
+                compound = compound.sender_report(r.ssrc, moment.ntp, r.rtp, r.packets, r.octets, &[]);
             }
             if let Some((slot, r)) = chunk.first() {
-                compound.sdes_cname(r.ssrc, slot.spec.ssrc.cname.as_deref().unwrap_or("gst-rtc"));
+                compound = compound.sdes(r.ssrc, slot.spec.ssrc.cname.as_deref().unwrap_or("gst-rtc"));
             }
-            packets.push(compound.build());
+            packets.push(compound.finish());
         }
         let blocks = self.report_blocks(moment.now);
         if packets.is_empty() || !blocks.is_empty() {
-            packets.push(self.receiver_report(&blocks).build());
+            packets.push(self.receiver_report(&blocks).finish());
         }
         packets
     }
@@ -41,16 +41,13 @@ impl Peer {
     }
 
     fn receiver_report(&self, blocks: &[ReportBlock]) -> Builder {
-        let mut compound = Builder::new();
-        compound.receiver_report(self.receiver.ssrc, blocks);
-        compound
+        Builder::new().receiver_report(self.receiver.ssrc, blocks)
     }
 
     /// NACKs and transport feedback that are due, as one compound packet; empty when there are none.
     pub(crate) fn feedback(&mut self, now: Instant) -> Vec<u8> {
         let ssrc = self.receiver.ssrc;
         let mut compound = Builder::new();
-        let mut any = false;
         let round_trip = self.session.stats().round_trip.or(self.round_trip);
         for stream in &mut self.receiver.streams {
             let Some(nack) = &mut stream.nack else { continue };
@@ -58,28 +55,26 @@ impl Peer {
                 nack.set_round_trip(round_trip);
             }
             if let Some(lost) = nack.poll(now) {
-                compound.nack(ssrc, stream.ssrc, &lost);
-                any = true;
+                compound = compound.nack(ssrc, stream.ssrc, &lost);
             }
         }
         if let Some(feedback) = self.receiver.feedback.as_mut().and_then(|recorder| recorder.poll(now, ssrc)) {
-            compound.transport_cc(&feedback);
-            any = true;
+            compound = compound.transport_cc(&feedback);
         }
-        if any { compound.build() } else { Vec::new() }
+        compound.finish()
     }
 
     /// A keyframe request for a track's layer: PLI (RFC 4585 §6.3.1), or FIR where only that was negotiated.
     pub(crate) fn keyframe_request(&self, track: TrackId, layer: u8, number: u8) -> Option<Vec<u8>> {
         let (media, line) = self.receiver.ssrc_of(track, layer)?;
         let feedback = |f: fn(&crate::media::Feedback) -> bool| line.spec.payloads.iter().any(|p| f(&p.feedback));
-        let mut compound = self.receiver_report(&[]);
-        if feedback(|f| f.pli) || !feedback(|f| f.fir) {
-            compound.pli(self.receiver.ssrc, media);
+        let compound = self.receiver_report(&[]);
+        let compound = if feedback(|f| f.pli) || !feedback(|f| f.fir) {
+            compound.pli(self.receiver.ssrc, media)
         } else {
-            compound.fir(self.receiver.ssrc, &[(media, number)]);
-        }
-        Some(compound.build())
+            compound.fir(self.receiver.ssrc, &[(media, number)])
+        };
+        Some(compound.finish())
     }
 }
 

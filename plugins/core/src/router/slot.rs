@@ -240,14 +240,14 @@ impl Slot {
     }
 
     fn continues(&self, packet: &MediaPacket) -> bool {
-        self.run.is_some_and(|run| {
+        self.run.as_ref().is_some_and(|run| {
             run.epoch == packet.epoch && run.layer == packet.layer && run.track == packet.track
         })
     }
 
     /// Starts a run at this packet if a decoder can start there.
     fn begin_run(&mut self, packet: &MediaPacket, best_layer: u8) -> bool {
-        let stale = self.run.is_some_and(|run| run.epoch != packet.epoch && run.layer == packet.layer);
+        let stale = self.run.as_ref().is_some_and(|run| run.epoch != packet.epoch && run.layer == packet.layer);
         if packet.layer != best_layer && !stale || !packet.description.keyframe {
             if stale {
                 self.end_run();

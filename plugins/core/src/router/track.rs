@@ -45,7 +45,6 @@ pub(crate) struct Track {
     /// Workers that asked for it.
     pub(crate) interest: u64,
     pub(crate) tap: bool,
-    pub(crate) muted: bool,
     best: u8,
     window: Option<Instant>,
 }
@@ -59,7 +58,6 @@ impl Track {
             layers: Vec::new(),
             interest: 0,
             tap: false,
-            muted: false,
             best: 0,
             window: None,
         }
