@@ -1,2 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Signalling.
+//! Signalling: rooms over WebSocket, WHIP and WHEP, the web page, and a client that drives `webrtcbin`.
+//!
+//! The contract is `PROTOCOL.md`; [`protocol`] has its messages as types, [`rooms`] its rules without sockets.
+
+pub mod protocol;
+pub mod rooms;
