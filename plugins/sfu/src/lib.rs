@@ -3,3 +3,4 @@
 
 pub mod hub;
 mod io;
+pub mod sdp;

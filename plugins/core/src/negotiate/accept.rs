@@ -45,7 +45,12 @@ pub fn accept_answer(
             continue;
         }
         let Some(kind) = ours.kind else { continue };
-        let line = Line { index, kind, ours, theirs };
+        let line = Line {
+            index,
+            kind,
+            ours,
+            theirs,
+        };
         if line.we_send() {
             accepted.slots.push(line.slot()?);
         }
@@ -54,9 +59,14 @@ pub fn accept_answer(
         }
     }
     // A session may live on with everything switched off, but it cannot begin so.
-    let wanted = offer.media.iter().any(|m| m.direction.sends() || m.direction.receives());
+    let wanted = offer
+        .media
+        .iter()
+        .any(|m| m.direction.sends() || m.direction.receives());
     if wanted && answer.media.iter().all(|m| m.rejected) {
-        return Err(NegotiationError::AnswerRefused { offered: offer.media.len() });
+        return Err(NegotiationError::AnswerRefused {
+            offered: offer.media.len(),
+        });
     }
     Ok(accepted)
 }
@@ -123,7 +133,9 @@ impl Line<'_> {
         let payloads = codecs::rtx_for_all_or_none(payloads);
         let common = extensions::common(&self.ours.extensions, &self.theirs.extensions);
         let mut ssrc = self.ours.ssrcs.first().cloned().unwrap_or_default();
-        ssrc.rtx = ssrc.rtx.filter(|_| payloads.iter().any(|p| p.rtx_pt.is_some()));
+        ssrc.rtx = ssrc
+            .rtx
+            .filter(|_| payloads.iter().any(|p| p.rtx_pt.is_some()));
         Ok(SlotSpec {
             mid: self.ours.mid.clone(),
             kind: self.kind,
@@ -137,7 +149,11 @@ impl Line<'_> {
     fn receive(&self) -> Result<ReceiveSpec, NegotiationError> {
         let payloads = self.agree(|ours, theirs| PayloadParams {
             pt: ours.pt,
-            fmtp: if theirs.fmtp.is_empty() { ours.fmtp.clone() } else { theirs.fmtp.clone() },
+            fmtp: if theirs.fmtp.is_empty() {
+                ours.fmtp.clone()
+            } else {
+                theirs.fmtp.clone()
+            },
             rtx_pt: ours.rtx_pt.filter(|_| theirs.rtx_pt.is_some()),
             feedback: both(ours.feedback, theirs.feedback),
             ..theirs.clone()
@@ -177,7 +193,9 @@ fn counterpart<'a>(
         p.codec == answered.codec
             && codecs::packetization_mode(p) == codecs::packetization_mode(answered)
     };
-    let numbered = offered.iter().find(|p| p.pt == answered.pt && p.codec == answered.codec);
+    let numbered = offered
+        .iter()
+        .find(|p| p.pt == answered.pt && p.codec == answered.codec);
     numbered.or_else(|| offered.iter().find(alike))
 }
 

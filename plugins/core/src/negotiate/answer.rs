@@ -26,7 +26,9 @@ pub fn answer_publish(
     check(offer, previous)?;
     let mut answer = Answering::new(limits);
     for offered in &offer.media {
-        let Some(kind) = answer.admit(offered, Direction::sends) else { continue };
+        let Some(kind) = answer.admit(offered, Direction::sends) else {
+            continue;
+        };
         let payloads = codecs::publish(offered, kind);
         let extensions = extensions::publish(&offered.extensions, kind, &payloads);
         let mut media = accepted(offered, payloads, extensions);
@@ -38,7 +40,9 @@ pub fn answer_publish(
         answer.media.push(media);
     }
     if answer.receive.is_empty() && previous.is_none() {
-        return Err(NegotiationError::NothingToPublish(RefusedList(answer.refused)));
+        return Err(NegotiationError::NothingToPublish(RefusedList(
+            answer.refused,
+        )));
     }
     Ok(answer.finish(offer, local, previous))
 }
@@ -63,7 +67,9 @@ pub fn answer_receive(
     let mut streams = StreamIds::default();
     for offered in &offer.media {
         let stream = streams.next(offered.kind);
-        let Some(kind) = answer.admit(offered, Direction::receives) else { continue };
+        let Some(kind) = answer.admit(offered, Direction::receives) else {
+            continue;
+        };
         let payloads = codecs::receive(offered, kind);
         let extensions = extensions::receive(&offered.extensions, kind, &payloads);
         let mut media = accepted(offered, payloads, extensions);
@@ -77,7 +83,9 @@ pub fn answer_receive(
         answer.media.push(media);
     }
     if answer.slots.is_empty() && previous.is_none() {
-        return Err(NegotiationError::NothingToReceive(RefusedList(answer.refused)));
+        return Err(NegotiationError::NothingToReceive(RefusedList(
+            answer.refused,
+        )));
     }
     Ok(answer.finish(offer, local, previous))
 }
@@ -137,7 +145,11 @@ impl<'a> Answering<'a> {
         if !offered.line.proto.ends_with("RTP/SAVPF") && !offered.line.proto.ends_with("RTP/SAVP") {
             return Err(Refusal::Protocol(offered.line.proto.clone()));
         }
-        if !offered.payloads.iter().any(|p| p.codec.kind() == kind && codecs::supported(p)) {
+        if !offered
+            .payloads
+            .iter()
+            .any(|p| p.codec.kind() == kind && codecs::supported(p))
+        {
             return Err(Refusal::Codecs);
         }
         self.count(kind)
@@ -156,7 +168,8 @@ impl<'a> Answering<'a> {
     }
 
     fn note(&mut self, offered: &MediaDescription, reason: Refusal) {
-        self.refused.push(Refused::new(self.media.len(), offered, reason));
+        self.refused
+            .push(Refused::new(self.media.len(), offered, reason));
     }
 
     fn finish(
@@ -166,7 +179,11 @@ impl<'a> Answering<'a> {
         previous: Option<&Answer>,
     ) -> Answer {
         let dtls_client = dtls_client(offer.transport.setup, previous);
-        let setup = if dtls_client { Setup::Active } else { Setup::Passive };
+        let setup = if dtls_client {
+            Setup::Active
+        } else {
+            Setup::Passive
+        };
         Answer {
             description: SessionDescription {
                 transport: local.describe(setup),
@@ -196,7 +213,11 @@ fn check(offer: &SessionDescription, previous: Option<&Answer>) -> Result<(), Ne
     for (index, media) in offer.media.iter().enumerate() {
         if let Some(first) = mids.insert(media.mid.as_str(), index) {
             let mid = media.mid.clone();
-            return Err(NegotiationError::DuplicateMid { mid, first, second: index });
+            return Err(NegotiationError::DuplicateMid {
+                mid,
+                first,
+                second: index,
+            });
         }
         check_payload_types(index, media)?;
     }
@@ -205,7 +226,11 @@ fn check(offer: &SessionDescription, previous: Option<&Answer>) -> Result<(), Ne
 
 fn check_payload_types(index: usize, media: &MediaDescription) -> Result<(), NegotiationError> {
     let mut seen = [false; 256];
-    for pt in media.payloads.iter().flat_map(|p| std::iter::once(p.pt).chain(p.rtx_pt)) {
+    for pt in media
+        .payloads
+        .iter()
+        .flat_map(|p| std::iter::once(p.pt).chain(p.rtx_pt))
+    {
         if std::mem::replace(&mut seen[usize::from(pt)], true) {
             let mid = media.mid.clone();
             return Err(NegotiationError::DuplicatePayloadType { index, mid, pt });
@@ -246,7 +271,10 @@ fn accepted(
     MediaDescription {
         mid: offered.mid.clone(),
         kind: offered.kind,
-        line: MediaLine { formats: formats(&payloads), ..offered.line.clone() },
+        line: MediaLine {
+            formats: formats(&payloads),
+            ..offered.line.clone()
+        },
         rejected: false,
         direction: Direction::Inactive,
         payloads,
@@ -336,13 +364,18 @@ impl<'a, F: FnMut() -> u32> SsrcSource<'a, F> {
         let used = offered.chain(slots.iter().map(|s| &s.ssrc));
         SsrcSource {
             random,
-            used: used.flat_map(|s| std::iter::once(s.ssrc).chain(s.rtx)).collect(),
+            used: used
+                .flat_map(|s| std::iter::once(s.ssrc).chain(s.rtx))
+                .collect(),
             previous: slots.iter().map(|s| (s.mid.as_str(), s)).collect(),
         }
     }
 
     fn slot(&mut self, media: &MediaDescription, stream: &str) -> SsrcDescription {
-        let before = self.previous.get(media.mid.as_str()).map(|s| s.ssrc.clone());
+        let before = self
+            .previous
+            .get(media.mid.as_str())
+            .map(|s| s.ssrc.clone());
         let rtx = media.payloads.iter().all(|p| p.rtx_pt.is_some());
         SsrcDescription {
             ssrc: before.as_ref().map_or_else(|| self.draw(), |s| s.ssrc),

@@ -5,7 +5,8 @@ use crate::codec::Codec;
 use crate::media::{Extension, Feedback, MediaDescription, MediaKind, PayloadParams};
 
 /// The codecs taken, for people.
-pub(super) const SUPPORTED: &str = "opus, PCMU, PCMA; VP8, H264, VP9 (profile 0), AV1 (profile 0), H265";
+pub(super) const SUPPORTED: &str =
+    "opus, PCMU, PCMA; VP8, H264, VP9 (profile 0), AV1 (profile 0), H265";
 
 /// Preference when a publisher can send several: what most subscribers decode comes first.
 const PREFERENCE: [Codec; 8] = [
@@ -86,17 +87,27 @@ pub(super) fn rtx_for_all_or_none(mut payloads: Vec<PayloadParams>) -> Vec<Paylo
 }
 
 fn usable(offered: &MediaDescription, kind: MediaKind) -> impl Iterator<Item = &PayloadParams> {
-    offered.payloads.iter().filter(move |p| p.codec.kind() == kind && supported(p))
+    offered
+        .payloads
+        .iter()
+        .filter(move |p| p.codec.kind() == kind && supported(p))
 }
 
 fn rank(codec: Codec) -> usize {
-    PREFERENCE.iter().position(|c| *c == codec).unwrap_or(PREFERENCE.len())
+    PREFERENCE
+        .iter()
+        .position(|c| *c == codec)
+        .unwrap_or(PREFERENCE.len())
 }
 
 /// One congestion signal is enough: transport-wide feedback when both halves of it were offered, else REMB.
 fn publish_feedback(offered: Feedback, extension: bool) -> Feedback {
     let transport_cc = offered.transport_cc && extension;
-    Feedback { transport_cc, remb: offered.remb && !transport_cc, ..offered }
+    Feedback {
+        transport_cc,
+        remb: offered.remb && !transport_cc,
+        ..offered
+    }
 }
 
 /// In an answer `useinbandfec` says what we would like to get (RFC 7587 §6.1); the peer's own choice stands.
@@ -122,7 +133,11 @@ pub fn offered_payloads(kind: MediaKind) -> Vec<PayloadParams> {
         MediaKind::Video => vec![
             video(96, Codec::Vp8, ""),
             video(102, Codec::H264, &format!("{H264}42e01f")),
-            video(104, Codec::H264, "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"),
+            video(
+                104,
+                Codec::H264,
+                "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
+            ),
             video(106, Codec::H264, &format!("{H264}4d001f")),
             video(108, Codec::H264, &format!("{H264}64001f")),
             video(98, Codec::Vp9, "profile-id=0"),
@@ -152,11 +167,21 @@ fn video(pt: u8, codec: Codec, fmtp: &str) -> PayloadParams {
         channels: None,
         fmtp: fmtp.to_owned(),
         rtx_pt: Some(pt + 1),
-        feedback: Feedback { nack: true, pli: true, fir: true, remb: false, transport_cc: false },
+        feedback: Feedback {
+            nack: true,
+            pli: true,
+            fir: true,
+            remb: false,
+            transport_cc: false,
+        },
     }
 }
 
 /// Formats as the m-line lists them: each payload type followed by its retransmissions.
 pub(super) fn formats(payloads: &[PayloadParams]) -> Vec<String> {
-    payloads.iter().flat_map(|p| std::iter::once(p.pt).chain(p.rtx_pt)).map(|pt| pt.to_string()).collect()
+    payloads
+        .iter()
+        .flat_map(|p| std::iter::once(p.pt).chain(p.rtx_pt))
+        .map(|pt| pt.to_string())
+        .collect()
 }

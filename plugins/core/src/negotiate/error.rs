@@ -30,12 +30,21 @@ impl fmt::Display for Refusal {
                 write!(f, "is `{media}`; only audio and video are taken")
             }
             Refusal::Protocol(proto) => {
-                write!(f, "uses protocol `{proto}`; offer UDP/TLS/RTP/SAVPF (DTLS-SRTP)")
+                write!(
+                    f,
+                    "uses protocol `{proto}`; offer UDP/TLS/RTP/SAVPF (DTLS-SRTP)"
+                )
             }
             Refusal::Codecs => write!(f, "has no supported codec; offer one of {SUPPORTED}"),
-            Refusal::Limit(limit) => write!(f, "is beyond the limit of {limit} m-lines of its kind"),
+            Refusal::Limit(limit) => {
+                write!(f, "is beyond the limit of {limit} m-lines of its kind")
+            }
             Refusal::Direction(direction) => {
-                write!(f, "is {}, which carries nothing in this direction", word(*direction))
+                write!(
+                    f,
+                    "is {}, which carries nothing in this direction",
+                    word(*direction)
+                )
             }
         }
     }
@@ -63,13 +72,21 @@ pub struct Refused {
 
 impl Refused {
     pub(super) fn new(index: usize, media: &MediaDescription, reason: Refusal) -> Refused {
-        Refused { index, mid: media.mid.clone(), reason }
+        Refused {
+            index,
+            mid: media.mid.clone(),
+            reason,
+        }
     }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m-line {} (mid {}) {}", self.index, self.mid, self.reason)
+        write!(
+            f,
+            "m-line {} (mid {}) {}",
+            self.index, self.mid, self.reason
+        )
     }
 }
 
@@ -99,10 +116,14 @@ impl fmt::Display for RefusedList {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NegotiationError {
     /// Not one m-line can be used for publishing.
-    #[error("nothing in the offer can be published: {0}. Offer audio or video as sendonly with one of {SUPPORTED}")]
+    #[error(
+        "nothing in the offer can be published: {0}. Offer audio or video as sendonly with one of {SUPPORTED}"
+    )]
     NothingToPublish(RefusedList),
     /// Not one m-line can be used for receiving.
-    #[error("nothing in the offer can be received: {0}. Offer audio or video as recvonly with one of {SUPPORTED}")]
+    #[error(
+        "nothing in the offer can be received: {0}. Offer audio or video as recvonly with one of {SUPPORTED}"
+    )]
     NothingToReceive(RefusedList),
     /// Two m-lines have one mid (RFC 9143 §7.1).
     #[error("m-lines {first} and {second} both have a=mid:{mid}; give each m-line its own mid")]
@@ -125,7 +146,9 @@ pub enum NegotiationError {
         pt: u8,
     },
     /// A new offer on a live session has fewer m-lines than the one before (RFC 3264 §8).
-    #[error("the new offer has {offered} m-lines, the one before had {before}; keep old m-lines, with port 0 when unused")]
+    #[error(
+        "the new offer has {offered} m-lines, the one before had {before}; keep old m-lines, with port 0 when unused"
+    )]
     MissingLines {
         /// M-lines now.
         offered: usize,
@@ -133,7 +156,9 @@ pub enum NegotiationError {
         before: usize,
     },
     /// A new offer on a live session has its m-lines in another order (RFC 3264 §8).
-    #[error("m-line {index} has mid {offered} in the new offer and had {before}; keep the order and append new m-lines")]
+    #[error(
+        "m-line {index} has mid {offered} in the new offer and had {before}; keep the order and append new m-lines"
+    )]
     Reordered {
         /// The m-line.
         index: usize,
@@ -143,7 +168,9 @@ pub enum NegotiationError {
         before: String,
     },
     /// The answer does not have the m-lines of the offer (RFC 3264 §6).
-    #[error("the answer has {answered} m-lines, the offer has {offered}; the server must answer each m-line in its place")]
+    #[error(
+        "the answer has {answered} m-lines, the offer has {offered}; the server must answer each m-line in its place"
+    )]
     AnswerLines {
         /// M-lines of the answer.
         answered: usize,
@@ -151,7 +178,9 @@ pub enum NegotiationError {
         offered: usize,
     },
     /// The answer names another mid than the offer.
-    #[error("m-line {index} has mid {answered} in the answer and {offered} in the offer; the server must copy the mid")]
+    #[error(
+        "m-line {index} has mid {answered} in the answer and {offered} in the offer; the server must copy the mid"
+    )]
     AnswerMid {
         /// The m-line.
         index: usize,
@@ -161,7 +190,9 @@ pub enum NegotiationError {
         offered: String,
     },
     /// The answer accepts an m-line without any codec of the offer.
-    #[error("m-line {index} (mid {mid}) is accepted in the answer with none of the offered codecs; the server must choose among those or refuse with port 0")]
+    #[error(
+        "m-line {index} (mid {mid}) is accepted in the answer with none of the offered codecs; the server must choose among those or refuse with port 0"
+    )]
     AnswerCodecs {
         /// The m-line.
         index: usize,
@@ -169,7 +200,9 @@ pub enum NegotiationError {
         mid: String,
     },
     /// The answer refuses everything.
-    #[error("the answer accepts none of the {offered} offered m-lines; compare the codecs of both sides")]
+    #[error(
+        "the answer accepts none of the {offered} offered m-lines; compare the codecs of both sides"
+    )]
     AnswerRefused {
         /// M-lines of the offer.
         offered: usize,

@@ -47,7 +47,9 @@ pub(super) fn receive(
 
 /// Those of both maps with equal ids: what an answer made of our offer.
 pub(super) fn common(offered: &ExtensionMap, answered: &ExtensionMap) -> ExtensionMap {
-    keep(offered, |extension| answered.id(extension) == offered.id(extension))
+    keep(offered, |extension| {
+        answered.id(extension) == offered.id(extension)
+    })
 }
 
 /// What we offer, with ids from 1 in the order of [`Extension::ALL`], so that one id means the same on every m-line.

@@ -38,15 +38,25 @@ pub fn offer_publish(
 ) -> SessionDescription {
     let mut media: Vec<MediaDescription> = previous.map_or(Vec::new(), |p| p.media.clone());
     let mut numbers = PayloadTypes::default();
-    media.iter().flat_map(|m| &m.payloads).for_each(|p| numbers.reserve(p));
+    media
+        .iter()
+        .flat_map(|m| &m.payloads)
+        .for_each(|p| numbers.reserve(p));
     for track in tracks.iter().skip(media.len()) {
         let line = track_line(media.len(), track, &mut numbers, ssrcs);
         media.push(line);
     }
     for (line, track) in media.iter_mut().zip(tracks) {
-        line.direction = if track.active { Direction::SendOnly } else { Direction::Inactive };
+        line.direction = if track.active {
+            Direction::SendOnly
+        } else {
+            Direction::Inactive
+        };
     }
-    SessionDescription { transport: local.describe(Setup::ActPass), media }
+    SessionDescription {
+        transport: local.describe(Setup::ActPass),
+        media,
+    }
 }
 
 /// Offers to receive `audio` and `video` tracks in every format the SFU forwards.
@@ -66,7 +76,10 @@ pub fn offer_receive(
             media.push(line(media.len(), kind, payloads, Direction::RecvOnly));
         }
     }
-    SessionDescription { transport: local.describe(Setup::ActPass), media }
+    SessionDescription {
+        transport: local.describe(Setup::ActPass),
+        media,
+    }
 }
 
 fn track_line(
@@ -75,7 +88,10 @@ fn track_line(
     numbers: &mut PayloadTypes,
     ssrcs: &mut impl FnMut() -> u32,
 ) -> MediaDescription {
-    let wanted = track.payloads.iter().filter(|p| p.codec.kind() == track.kind);
+    let wanted = track
+        .payloads
+        .iter()
+        .filter(|p| p.codec.kind() == track.kind);
     let payloads: Vec<_> = wanted.filter_map(|p| numbers.assign(p)).collect();
     let rtx = !payloads.is_empty() && payloads.iter().all(|p| p.rtx_pt.is_some());
     let mut media = line(index, track.kind, payloads, Direction::SendOnly);
@@ -138,7 +154,12 @@ impl PayloadTypes {
         self.reserve(&payload);
         if payload.codec.kind() == MediaKind::Video {
             payload.rtx_pt = self.free(payload.pt + 1);
-            payload.feedback = Feedback { nack: true, pli: true, fir: true, ..Feedback::default() };
+            payload.feedback = Feedback {
+                nack: true,
+                pli: true,
+                fir: true,
+                ..Feedback::default()
+            };
         }
         self.given.pop();
         self.reserve(&payload);
@@ -157,8 +178,19 @@ impl PayloadTypes {
     /// The dynamic numbers from `first` on, then all of them, then those that are unassigned and cannot be taken for RTCP
     /// (RFC 5761 §4).
     fn free(&self, first: u8) -> Option<u8> {
-        let first = if (96..=127).contains(&first) { first } else { 96 };
-        let taken = |pt: u8| self.given.iter().any(|p| p.pt == pt || p.rtx_pt == Some(pt));
-        (first..=127).chain(96..=127).chain(35..=63).find(|pt| !taken(*pt))
+        let first = if (96..=127).contains(&first) {
+            first
+        } else {
+            96
+        };
+        let taken = |pt: u8| {
+            self.given
+                .iter()
+                .any(|p| p.pt == pt || p.rtx_pt == Some(pt))
+        };
+        (first..=127)
+            .chain(96..=127)
+            .chain(35..=63)
+            .find(|pt| !taken(*pt))
     }
 }
