@@ -14,6 +14,8 @@ pub mod pipeline;
 pub mod process;
 pub mod server;
 mod turn_taking;
+pub mod visitor;
+pub mod whip;
 
 pub use browser::{Browser, Page};
 pub use failure::{Failure, Result};
@@ -21,6 +23,7 @@ pub use pipeline::GstLaunch;
 pub use process::Process;
 pub use server::Server;
 pub use turn_taking::{Turn, my_turn};
+pub use visitor::Visitor;
 
 use std::time::Duration;
 
