@@ -8,6 +8,9 @@ mod builder;
 mod parse;
 mod transport_feedback;
 
+#[cfg(test)]
+mod tests;
+
 pub use builder::Builder;
 pub use parse::{MAX_NACKED, MAX_PACKETS, Packets, ParseError, parse};
 pub use transport_feedback::{MAX_STATUSES, TransportFeedback};

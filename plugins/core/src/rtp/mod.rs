@@ -9,6 +9,9 @@ mod restart;
 mod sequence;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use extension::{Extensions, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE};
 pub use header::{Header, MIN_HEADER_LEN, ParseError, rtx_original_sequence};
 pub(crate) use restart::Restart;
