@@ -12,8 +12,8 @@ pub enum SrtpProfile {
 }
 
 impl SrtpProfile {
-    /// All profiles, best first; the default order of preference.
-    pub const ALL: [SrtpProfile; 3] =
+    /// All profiles in the default order of preference.
+    pub const PREFERRED: [SrtpProfile; 3] =
         [SrtpProfile::AeadAes128Gcm, SrtpProfile::AeadAes256Gcm, SrtpProfile::Aes128CmSha1_80];
 
     /// Bytes of the master key.
@@ -50,6 +50,6 @@ impl SrtpProfile {
     }
 
     pub(crate) fn from_openssl_name(name: &str) -> Option<SrtpProfile> {
-        SrtpProfile::ALL.into_iter().find(|profile| profile.openssl_name() == name)
+        SrtpProfile::PREFERRED.into_iter().find(|profile| profile.openssl_name() == name)
     }
 }

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! DTLS 1.2 (RFC 6347) with `use_srtp` (RFC 5764), by OpenSSL over datagrams in memory.
+
+mod flight;
+mod wire;
+
+use super::certificate::{self, Certificate};
+use super::error::SessionError;
+use crate::media::Fingerprint;
+use crate::srtp::{KeyLengthError, MasterKey, Opener, Sealer, SrtpProfile};
+use flight::Flight;
+use openssl::error::ErrorStack;
+use openssl::ssl::{ErrorCode, Ssl, SslStream, SslVerifyMode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use wire::Wire;
+
+/// The largest datagram we send, in bytes of DTLS; with UDP and IPv6 headers it fits any path WebRTC works on.
+const MTU: u32 = 1200;
+/// The largest datagram we take: an Ethernet jumbo frame is not WebRTC.
+const MAX_DATAGRAM: usize = 2048;
+/// RFC 5764 §4.2.
+const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
+
+/// What a datagram, or the passing of time, led to.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Nothing to report.
+    None,
+    /// The handshake is done, the certificate is the announced one, these are the keys.
+    Connected(Keys),
+    /// The peer closed.
+    Closed,
+    /// The handshake failed; what is to be sent says so to the peer.
+    Failed(SessionError),
+}
+
+/// The outcome of a handshake.
+pub(super) struct Keys {
+    pub(super) profile: SrtpProfile,
+    pub(super) sealer: Sealer,
+    pub(super) opener: Opener,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+/// One DTLS association.
+pub(super) struct Dtls {
+    stream: SslStream<Wire>,
+    client: bool,
+    fingerprints: Arc<[Fingerprint]>,
+    mismatch: Arc<AtomicBool>,
+    connected: bool,
+    started: bool,
+    flight: Flight,
+}
+
+impl Dtls {
+    pub(super) fn new(
+        certificate: &Certificate,
+        client: bool,
+        fingerprints: &[Fingerprint],
+        profiles: &[SrtpProfile],
+    ) -> Result<Dtls, SessionError> {
+        let fingerprints: Arc<[_]> =
+            fingerprints.iter().filter(|f| certificate::is_usable(f)).cloned().collect();
+        if fingerprints.is_empty() {
+            return Err(SessionError::NoFingerprint);
+        }
+        let mut ssl = Ssl::new(certificate.context())?;
+        ssl.set_mtu(MTU)?;
+        ssl.set_tlsext_use_srtp(&profile_list(profiles))?;
+        let mismatch = Arc::new(AtomicBool::new(false));
+        set_verify(&mut ssl, fingerprints.clone(), mismatch.clone());
+        match client {
+            true => ssl.set_connect_state(),
+            false => ssl.set_accept_state(),
+        }
+        let stream = SslStream::new(ssl, Wire::default())?;
+        Ok(Dtls {
+            stream,
+            client,
+            fingerprints,
+            mismatch,
+            connected: false,
+            started: false,
+            flight: Flight::default(),
+        })
+    }
+
+    /// Sends the ClientHello, once, when we are the client.
+    pub(super) fn start(&mut self, now: Instant) -> Progress {
+        if !self.client || self.started {
+            return Progress::None;
+        }
+        self.started = true;
+        self.drive(now).0
+    }
+
+    /// Takes a datagram that came by an authenticated path. `None` when it is not DTLS or too large.
+    pub(super) fn handle_datagram(&mut self, now: Instant, data: &[u8]) -> Option<Progress> {
+        // A client that has not said hello expects nothing yet.
+        if data.len() > MAX_DATAGRAM || !wire::is_whole(data) || (self.client && !self.started) {
+            return None;
+        }
+        self.started = true;
+        self.stream.get_mut().arrive(data);
+        let (progress, answered) = self.drive(now);
+        self.flight.handle_datagram(now, data, answered, self.stream.get_mut());
+        Some(progress)
+    }
+
+    /// Sends the last flight again when it is time.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Progress {
+        if !self.flight.is_due(now) {
+            return Progress::None;
+        }
+        // OpenSSL has a timer of its own, on the wall clock, and repeats the flight with new record numbers when it has run
+        // out. When the caller's clock is ahead of it, the flight goes out again as it was.
+        let (progress, repeated) = self.drive(now);
+        self.flight.handle_timeout(now, repeated, self.stream.get_mut());
+        progress
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.flight.deadline()
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.stream.get_mut().poll_transmit()
+    }
+
+    /// Says goodbye (close_notify).
+    pub(super) fn close(&mut self) {
+        if self.started {
+            let _ = self.stream.shutdown(); // Only ever fails when there is nobody to tell.
+        }
+    }
+
+    /// Lets OpenSSL work. True when it had something to send.
+    fn drive(&mut self, now: Instant) -> (Progress, bool) {
+        // OpenSSL takes any error left in the thread's queue, by whomever, for its own.
+        drop(ErrorStack::get());
+        let progress = match self.connected {
+            true => self.read(),
+            false => self.shake_hands(),
+        };
+        let sent = self.flight.collect(now, self.stream.get_mut(), self.connected);
+        (progress, sent)
+    }
+
+    fn shake_hands(&mut self) -> Progress {
+        match self.stream.do_handshake() {
+            Ok(()) => self.finish(),
+            Err(error) if is_blocked(error.code()) => Progress::None,
+            Err(_) if self.mismatch.load(Ordering::Relaxed) => {
+                Progress::Failed(SessionError::FingerprintMismatch)
+            }
+            Err(error) => Progress::Failed(SessionError::Dtls(reason(&error))),
+        }
+    }
+
+    fn finish(&mut self) -> Progress {
+        match self.keys() {
+            Ok(keys) => {
+                self.connected = true;
+                Progress::Connected(keys)
+            }
+            Err(error) => {
+                self.close();
+                Progress::Failed(error)
+            }
+        }
+    }
+
+    /// Certificate first, keys after (RFC 5763 §5).
+    fn keys(&self) -> Result<Keys, SessionError> {
+        let ssl = self.stream.ssl();
+        let certificate = ssl.peer_certificate().ok_or(SessionError::FingerprintMismatch)?;
+        if !self.fingerprints.iter().any(|f| certificate::matches(&certificate, f)) {
+            return Err(SessionError::FingerprintMismatch);
+        }
+        let name = ssl.selected_srtp_profile().map(|profile| profile.name());
+        let profile = name.and_then(SrtpProfile::from_openssl_name);
+        self.export(profile.ok_or(SessionError::NoSrtpProfile)?)
+    }
+
+    /// Keys and salts of both directions, in the order of RFC 5764 §4.2.
+    fn export(&self, profile: SrtpProfile) -> Result<Keys, SessionError> {
+        let mut material = [0; 2 * (32 + 14)];
+        let (key, salt) = (profile.key_len(), profile.salt_len());
+        let material = &mut material[..2 * (key + salt)];
+        self.stream.ssl().export_keying_material(material, EXPORTER_LABEL, None)?;
+        let (keys, salts) = material.split_at(2 * key);
+        let (client, server) = (
+            MasterKey { key: &keys[..key], salt: &salts[..salt] },
+            MasterKey { key: &keys[key..], salt: &salts[salt..] },
+        );
+        let (ours, theirs) = if self.client { (client, server) } else { (server, client) };
+        let wrong = |error: KeyLengthError| SessionError::Crypto(error.to_string());
+        Ok(Keys {
+            profile,
+            sealer: Sealer::new(profile, ours).map_err(wrong)?,
+            opener: Opener::new(profile, theirs).map_err(wrong)?,
+        })
+    }
+
+    /// Reads what comes after the handshake: a repeated flight, an alert, or application data, of which there is none yet.
+    fn read(&mut self) -> Progress {
+        let mut data = [0; MAX_DATAGRAM];
+        loop {
+            match self.stream.ssl_read(&mut data) {
+                Ok(_) => {}
+                Err(error) if is_blocked(error.code()) => return Progress::None,
+                // A peer that aborts leaves just the same as one that says goodbye.
+                Err(_) => return Progress::Closed,
+            }
+        }
+    }
+}
+
+fn profile_list(profiles: &[SrtpProfile]) -> String {
+    let names: Vec<_> = profiles.iter().map(|profile| profile.openssl_name()).collect();
+    names.join(":")
+}
+
+/// Refuses a wrong certificate inside the handshake, so that the peer gets an alert and never believes to be connected.
+fn set_verify(ssl: &mut Ssl, fingerprints: Arc<[Fingerprint]>, mismatch: Arc<AtomicBool>) {
+    let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    ssl.set_verify_callback(mode, move |_, chain| {
+        // The peer's own certificate is the first of the chain, which nobody signed that we know.
+        let leaf = chain.chain().and_then(|chain| chain.get(0)).or(chain.current_cert());
+        let right = leaf.is_some_and(|leaf| fingerprints.iter().any(|f| certificate::matches(leaf, f)));
+        if !right {
+            mismatch.store(true, Ordering::Relaxed);
+        }
+        right
+    });
+}
+
+fn is_blocked(code: ErrorCode) -> bool {
+    code == ErrorCode::WANT_READ || code == ErrorCode::WANT_WRITE
+}
+
+fn reason(error: &openssl::ssl::Error) -> String {
+    let first = error.ssl_error().and_then(|stack| stack.errors().first());
+    match first.and_then(|error| error.reason()) {
+        Some(reason) => reason.to_owned(),
+        None => "the peer closed during the handshake".to_owned(),
+    }
+}
