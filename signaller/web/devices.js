@@ -40,18 +40,20 @@ export class Devices extends EventTarget {
   /**
    * Opens several with one question to the person; if that fails, each alone.
    * @param {Device[]} wanted
-   * @returns {Promise<RtcError[]>} why some could not be opened
+   * @throws {RtcError} why some could not be opened
    */
   async startAll(wanted) {
-    const refused = [];
     try {
+      if (!navigator.mediaDevices) throw insecure('camera and microphone');
       const constraints = wanted.map((device) => this.#constraints(device, recall(device)));
       const stream = await navigator.mediaDevices.getUserMedia(Object.assign({}, ...constraints));
       for (const track of stream.getTracks()) this.#opened(track.kind === 'video' ? 'camera' : 'microphone', track);
-    } catch {
-      for (const device of wanted) await this.start(device).catch((error) => refused.push(error));
+    } catch (error) {
+      const tries = [];
+      for (const device of wanted) tries.push(await this.start(device).then(() => '', () => device));
+      const refused = tries.filter(Boolean);
+      if (refused.length) throw fromDevice(error, refused.join(' and '));
     }
-    return refused;
   }
 
   /** @param {Device} device */

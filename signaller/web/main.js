@@ -55,8 +55,7 @@ function prejoin() {
 
 async function openDevices() {
   const wanted = DEVICES.filter((device) => params.get(device) !== '0');
-  const refused = wanted.length ? await devices.startAll(wanted) : [];
-  for (const [i, error] of refused.entries()) refuse(error, `device ${i}`);
+  await (wanted.length && devices.startAll(wanted).catch((error) => refuse(error, 'devices')));
   showDevices();
 }
 
@@ -194,7 +193,7 @@ async function start(device, id) {
 
 function refuse(error, key) {
   if (document.body.dataset.state === 'joined') notice(error.message, { bad: true, key });
-  else $('error').textContent += `${error.message} `;
+  else $('error').textContent = error.message;
 }
 
 async function showDevices() {

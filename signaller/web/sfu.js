@@ -143,7 +143,7 @@ export class SfuTransport {
       else next.delete(mid);
     }
     this.#show(next);
-    this.#grow(missing ?? {});
+    this.#grow(slots, missing ?? {});
   }
 
   #show(next) {
@@ -161,11 +161,14 @@ export class SfuTransport {
   }
 
   /** More tracks than slots: asks for more, in steps, so that a filling room does not renegotiate at each join. */
-  #grow(missing) {
+  #grow(slots, missing) {
     let grown = false;
     for (const kind of ['audio', 'video']) {
-      if (!(missing[kind] > 0) || this.wanted[kind] >= SLOTS_MOST) continue;
-      this.wanted[kind] = Math.min(SLOTS_MOST, this.wanted[kind] + Math.max(missing[kind], SLOTS_STEP));
+      const have = slots.filter((slot) => slot.kind === kind).length;
+      const steps = Math.ceil((have + (missing[kind] ?? 0)) / SLOTS_STEP);
+      const need = Math.min(SLOTS_MOST, steps * SLOTS_STEP);
+      if (!missing[kind] || need <= this.wanted[kind]) continue;
+      this.wanted[kind] = need;
       grown = true;
     }
     if (grown) this.receiver.negotiate().catch(() => {});
