@@ -201,3 +201,110 @@ fn skip_timing(reader: &mut BitReader<'_>) -> Option<Option<usize>> {
     reader.skip(32 + 5 + 5)?;
     Some(Some(bits))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bits::from_text;
+    use super::*;
+
+    /// A sequence header of 638x358 pixels as libaom writes it, without the size field.
+    const SEQUENCE_HEADER: &[u8] = &[
+        0x08, 0x00, 0x00, 0x00, 0x0C, 0xC4, 0xFB, 0x65, 0x36, 0xBE, 0x40, 0x10,
+    ];
+    const FRAME: &[u8] = &[0x30, 0x10, 0x00];
+
+    fn sized(elements: &[&[u8]]) -> Vec<u8> {
+        elements
+            .iter()
+            .flat_map(|element| [&[element.len() as u8], *element].concat())
+            .collect()
+    }
+
+    #[test]
+    fn a_new_sequence_is_a_keyframe_with_its_resolution() {
+        let payload = [&[0x08][..], &sized(&[SEQUENCE_HEADER, FRAME])].concat();
+        let description = describe(&payload);
+        assert!(description.start_of_frame && description.keyframe);
+        assert_eq!(description.resolution, Some((638, 358)));
+    }
+
+    #[test]
+    fn the_last_of_a_count_of_elements_has_no_length() {
+        let payload = [&[0x28][..], &sized(&[SEQUENCE_HEADER]), FRAME].concat();
+        assert_eq!(describe(&payload).resolution, Some((638, 358)));
+        let payload = [&[0x18][..], SEQUENCE_HEADER].concat();
+        assert_eq!(describe(&payload).resolution, Some((638, 358)));
+    }
+
+    #[test]
+    fn sequence_headers_may_keep_their_size_field() {
+        let payload = [&[0x18, 0x0A, 0x0B][..], &SEQUENCE_HEADER[1..]].concat();
+        assert_eq!(describe(&payload).resolution, Some((638, 358)));
+    }
+
+    #[test]
+    fn without_the_n_bit_it_is_no_keyframe() {
+        let description = describe(&[&[0x10][..], FRAME].concat());
+        assert!(description.start_of_frame && !description.keyframe);
+    }
+
+    #[test]
+    fn continuations_and_tile_groups_do_not_start_a_frame() {
+        let continued = describe(&[&[0x98][..], FRAME].concat());
+        assert!(!continued.start_of_frame && !continued.keyframe);
+        let tiles = describe(&[0x10, 0x20, 0x10]);
+        assert!(!tiles.start_of_frame);
+    }
+
+    #[test]
+    fn layers_are_in_the_extension_of_the_first_whole_unit_that_has_one() {
+        let layered = [0x34, 2 << 5 | 1 << 3, 0x10];
+        let description = describe(&[&[0x10][..], &layered].concat());
+        assert_eq!(
+            (description.temporal, description.spatial),
+            (Some(2), Some(1))
+        );
+        // Z: the first element is the end of another unit.
+        let description = describe(&[&[0xA0, 3][..], FRAME, &layered].concat());
+        assert_eq!(
+            (description.temporal, description.spatial),
+            (Some(2), Some(1))
+        );
+        assert_eq!(describe(&[&[0x10][..], FRAME].concat()).temporal, None);
+    }
+
+    #[test]
+    fn an_element_with_a_lying_length_ends_the_packet() {
+        let mut payload = [&[0x08][..], &sized(&[FRAME, SEQUENCE_HEADER])].concat();
+        payload.pop();
+        let description = describe(&payload);
+        assert!(description.start_of_frame);
+        assert_eq!(description.resolution, None);
+        let endless = describe(&[&[0x08][..], &[0xFF; 40]].concat());
+        assert_eq!(
+            endless,
+            Description {
+                keyframe: true,
+                ..Description::default()
+            }
+        );
+    }
+
+    #[test]
+    fn operating_points_and_timing_are_passed_over() {
+        // Not reduced; timing with equal intervals; a decoder model with delays of four bits; initial display delays.
+        let head = format!(
+            "000 0 0 1 {} 1 1 1 00011 {} 00000 00000 1",
+            "0".repeat(64),
+            "0".repeat(32)
+        );
+        // Two operating points, the first with a tier and with delays of its own. Then four and three bits: 16x8.
+        let points = format!(
+            "00001 {0} 01000 1 1 00000000 0 1 0000 {0} 00111 0 0",
+            "0".repeat(12)
+        );
+        let bits = from_text(&format!("{head} {points} 0011 0010 1111 111"));
+        let payload = [&[0x18, 0x08][..], &bits].concat();
+        assert_eq!(describe(&payload).resolution, Some((16, 8)));
+    }
+}

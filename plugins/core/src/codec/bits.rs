@@ -83,3 +83,72 @@ impl<'a> BitReader<'a> {
         Some(if code % 2 == 1 { magnitude } else { -magnitude })
     }
 }
+
+/// Bytes out of zeros and ones; anything between them is left out.
+#[cfg(test)]
+pub(super) fn from_text(text: &str) -> Vec<u8> {
+    let bits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| matches!(byte, b'0' | b'1'))
+        .map(|byte| byte - b'0')
+        .collect();
+    let byte = |bits: &[u8]| {
+        bits.iter()
+            .enumerate()
+            .fold(0, |byte, (index, bit)| byte | bit << (7 - index))
+    };
+    bits.chunks(8).map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golomb_codes_are_those_of_the_table() {
+        // ITU-T H.264 table 9-2 and 9-3: 1, 010, 011, 00100, 00101.
+        let data = [0b1010_0110, 0b0100_0010, 0b1000_0000];
+        let mut reader = BitReader::new(&data);
+        assert_eq!(
+            [0; 5].map(|_| reader.unsigned_golomb()),
+            [0, 1, 2, 3, 4].map(Some)
+        );
+        let mut reader = BitReader::new(&data);
+        assert_eq!(
+            [0; 5].map(|_| reader.signed_golomb()),
+            [0, 1, -1, 2, -2].map(Some)
+        );
+    }
+
+    #[test]
+    fn the_largest_golomb_code_has_31_zeros() {
+        let largest = [0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFE];
+        assert_eq!(
+            BitReader::new(&largest).unsigned_golomb(),
+            Some(u32::MAX - 1)
+        );
+        assert_eq!(BitReader::new(&largest).signed_golomb(), Some(-i32::MAX));
+        assert_eq!(
+            BitReader::new(&[0, 0, 0, 0, 0x80, 0, 0, 0, 0]).unsigned_golomb(),
+            None
+        );
+    }
+
+    #[test]
+    fn emulation_prevention_is_left_out() {
+        let data = [0, 0, 3, 1, 0, 0, 3, 0, 0, 3, 3];
+        let read = |mut reader: BitReader<'_>| -> Vec<_> {
+            std::iter::from_fn(|| reader.bits(8)).collect()
+        };
+        assert_eq!(read(BitReader::rbsp(&data)), [0, 0, 1, 0, 0, 0, 0, 3]);
+        assert_eq!(read(BitReader::new(&data)).len(), data.len());
+    }
+
+    #[test]
+    fn nothing_is_read_past_the_end() {
+        let mut reader = BitReader::new(&[0xFF]);
+        assert_eq!(reader.skip(7), Some(()));
+        assert_eq!(reader.bits(2), None);
+        assert_eq!(reader.bit(), None);
+    }
+}

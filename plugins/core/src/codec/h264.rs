@@ -214,3 +214,104 @@ fn cropping(reader: &mut BitReader<'_>) -> Option<(u64, u64)> {
     let (left, right, top, bottom) = (offset()?, offset()?, offset()?, offset()?);
     Some((left + right, top + bottom))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bits::from_text;
+    use super::*;
+
+    /// Parameter sets as x264 writes them, with emulation prevention in them.
+    const HIGH_638X358: &[u8] = &[
+        0x67, 0x64, 0x00, 0x16, 0xAC, 0xD9, 0x40, 0xA0, 0x2F, 0xEA, 0x6C, 0x04, 0x40, 0x00, 0x00,
+        0x03, 0x00, 0x40, 0x00, 0x00, 0x05, 0x03, 0xC5, 0x8B, 0x65, 0x80,
+    ];
+    const BASELINE_638X358: &[u8] = &[
+        0x67, 0x42, 0xC0, 0x16, 0xD9, 0x00, 0xA0, 0x2F, 0xEA, 0x6C, 0x04, 0x40, 0x00, 0x00, 0x03,
+        0x00, 0x40, 0x00, 0x00, 0x05, 0x03, 0xC5, 0x8B, 0x92,
+    ];
+    const INTERLACED_640X356: &[u8] = &[
+        0x67, 0x64, 0x00, 0x16, 0xAC, 0xD9, 0x40, 0xA0, 0x63, 0xF1, 0x18, 0x08, 0x80, 0x00, 0x00,
+        0x03, 0x00, 0x80, 0x00, 0x00, 0x0A, 0x0F, 0x8A, 0x14, 0xCB,
+    ];
+    const PPS: &[u8] = &[0x68, 0xEB, 0xE3, 0xCB];
+    /// The beginnings of slices that are the first of their picture.
+    const IDR: &[u8] = &[0x65, 0x88, 0x84];
+    const SLICE: &[u8] = &[0x41, 0x9A, 0x21];
+
+    fn stap(units: &[&[u8]]) -> Vec<u8> {
+        let unit = |unit: &&[u8]| [&(unit.len() as u16).to_be_bytes(), *unit].concat();
+        [vec![0x78], units.iter().flat_map(unit).collect()].concat()
+    }
+
+    #[test]
+    fn a_parameter_set_starts_a_keyframe_and_has_the_resolution() {
+        for (sps, resolution) in [
+            (HIGH_638X358, (638, 358)),
+            (BASELINE_638X358, (638, 358)),
+            (INTERLACED_640X356, (640, 356)),
+        ] {
+            let description = describe(sps);
+            assert!(description.start_of_frame && description.keyframe);
+            assert_eq!(description.resolution, Some(resolution));
+        }
+    }
+
+    #[test]
+    fn scaling_lists_are_passed_over() {
+        // Profile 244, 4:4:4, twelve lists. Each has a first delta of -8 only, which stands for the default list.
+        let lists = "1 000010001".repeat(12);
+        let text = format!("1 00100 0 1 1 0 1 {lists} 1 1 1 1 0 1 1 1 1 0 1");
+        let sps = [&[0x67, 244, 0, 30][..], &from_text(&text)].concat();
+        assert_eq!(describe(&sps).resolution, Some((16, 16)));
+    }
+
+    #[test]
+    fn a_parameter_set_that_is_cut_off_is_a_keyframe_without_resolution() {
+        let description = describe(&HIGH_638X358[..9]);
+        assert!(description.keyframe);
+        assert_eq!(description.resolution, None);
+    }
+
+    #[test]
+    fn all_units_of_an_aggregation_count() {
+        let description = describe(&stap(&[HIGH_638X358, PPS]));
+        assert!(description.start_of_frame && description.keyframe);
+        assert_eq!(description.resolution, Some((638, 358)));
+        assert!(describe(&stap(&[PPS, IDR])).keyframe);
+        let delta = describe(&stap(&[PPS, SLICE]));
+        assert!(delta.start_of_frame && !delta.keyframe);
+    }
+
+    #[test]
+    fn an_aggregation_with_a_lying_length_ends_there() {
+        let mut payload = stap(&[SLICE, HIGH_638X358]);
+        payload.pop();
+        let description = describe(&payload);
+        assert!(description.start_of_frame && !description.keyframe);
+        assert_eq!(
+            describe(&[0x78, 0, 0, 0, 3, 0x65, 0x88, 0x84]),
+            Description::default()
+        );
+    }
+
+    #[test]
+    fn only_the_first_fragment_starts_a_frame() {
+        let first = describe(&[0x7C, 0x85, 0x88, 0x84]);
+        assert!(first.start_of_frame && first.keyframe);
+        let middle = describe(&[0x7C, 0x05, 0x88, 0x84]);
+        let last = describe(&[0x7C, 0x45, 0x88, 0x84]);
+        assert_eq!(
+            (middle, last),
+            (Description::default(), Description::default())
+        );
+        assert_eq!(describe(&[0x7C]), Description::default());
+    }
+
+    #[test]
+    fn later_slices_of_a_picture_do_not_start_it() {
+        assert!(describe(IDR).keyframe);
+        assert_eq!(describe(&[0x65, 0x40, 0x84]), Description::default());
+        assert!(describe(SLICE).start_of_frame && !describe(SLICE).keyframe);
+        assert_eq!(describe(&[0x41, 0x40]), Description::default());
+    }
+}

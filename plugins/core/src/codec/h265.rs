@@ -142,3 +142,90 @@ fn skip_profile_tier_level(reader: &mut BitReader<'_>, sub_layers: u32) -> Optio
     }
     reader.skip(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parameter sets as x265 writes them, with emulation prevention in them. Coded as 640x360, shown as 638x358.
+    const VPS: &[u8] = &[
+        0x40, 0x01, 0x0C, 0x01, 0xFF, 0xFF, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00,
+        0x03, 0x00, 0x00, 0x03, 0x00, 0x3F, 0x95, 0x98, 0x09,
+    ];
+    const SPS: &[u8] = &[
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x3F, 0xA0, 0x05, 0x02, 0x01, 0x69, 0xD5, 0x65, 0x95, 0x9A, 0x49, 0x32, 0xBC,
+        0x05, 0xA0, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x03, 0x01, 0x41,
+    ];
+    const PPS: &[u8] = &[0x44, 0x01, 0xC1, 0x72, 0xB4, 0x62, 0x40];
+    /// IDR_W_RADL and TRAIL_R, the first segments of their pictures; the latter in temporal layer 1.
+    const IDR: &[u8] = &[0x26, 0x01, 0xAF, 0x09];
+    const TRAIL: &[u8] = &[0x02, 0x02, 0xD0, 0x09];
+
+    fn aggregation(units: &[&[u8]]) -> Vec<u8> {
+        let unit = |unit: &&[u8]| [&(unit.len() as u16).to_be_bytes(), *unit].concat();
+        [vec![0x60, 0x01], units.iter().flat_map(unit).collect()].concat()
+    }
+
+    #[test]
+    fn parameter_sets_start_a_keyframe_and_have_the_resolution() {
+        assert!(describe(VPS).keyframe);
+        let description = describe(SPS);
+        assert!(description.start_of_frame && description.keyframe);
+        assert_eq!(description.resolution, Some((638, 358)));
+        assert_eq!(description.temporal, Some(0));
+        assert_eq!(describe(&SPS[..22]).resolution, None);
+    }
+
+    #[test]
+    fn a_picture_parameter_set_alone_is_not_a_keyframe() {
+        assert!(describe(PPS).start_of_frame && !describe(PPS).keyframe);
+    }
+
+    #[test]
+    fn all_units_of_an_aggregation_count() {
+        let description = describe(&aggregation(&[VPS, SPS, PPS]));
+        assert!(description.start_of_frame && description.keyframe);
+        assert_eq!(description.resolution, Some((638, 358)));
+        let mut cut = aggregation(&[TRAIL, IDR]);
+        cut.pop();
+        assert!(!describe(&cut).keyframe);
+        assert_eq!(describe(&[0x60, 0x01, 0, 1, 0x26]).keyframe, false);
+    }
+
+    #[test]
+    fn only_the_first_fragment_starts_a_frame() {
+        let first = describe(&[0x62, 0x01, 0x93, 0xAF, 0x09]);
+        assert!(first.start_of_frame && first.keyframe);
+        for fragment in [0x13, 0x53] {
+            let later = describe(&[0x62, 0x01, fragment, 0xAF, 0x09]);
+            assert!(!later.start_of_frame && !later.keyframe);
+        }
+    }
+
+    #[test]
+    fn every_random_access_picture_is_a_keyframe() {
+        for kind in 0..=31 {
+            let description = describe(&[kind << 1, 0x01, 0x80]);
+            assert!(description.start_of_frame);
+            assert_eq!(
+                description.keyframe,
+                (16..=23).contains(&kind),
+                "NAL unit type {kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn later_segments_of_a_picture_do_not_start_it() {
+        let description = describe(&[0x26, 0x01, 0x2F, 0x09]);
+        assert!(!description.start_of_frame && !description.keyframe);
+    }
+
+    #[test]
+    fn the_temporal_layer_is_in_every_packet() {
+        assert_eq!(describe(TRAIL).temporal, Some(1));
+        assert_eq!(describe(&[0x62, 0x03, 0x01, 0x00]).temporal, Some(2));
+        assert_eq!(describe(&[0x02, 0x00, 0xD0]).temporal, None);
+    }
+}

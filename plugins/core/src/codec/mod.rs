@@ -16,6 +16,9 @@ mod picture_id;
 mod vp8;
 mod vp9;
 
+#[cfg(test)]
+mod tests;
+
 use crate::media::MediaKind;
 
 /// Everything the rest of the crate asks of a codec.

@@ -106,3 +106,117 @@ fn rewrite(payload: &mut [u8], description: &Description, value: u16, tl0: u8) {
         payload[offset] = tl0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The beginning of a key frame of 638x358 pixels, as libvpx writes it.
+    const KEY_FRAME: [u8; 10] = [0x90, 0xA5, 0x00, 0x9D, 0x01, 0x2A, 0x7E, 0x02, 0x66, 0x01];
+
+    fn with_frame(descriptor: &[u8]) -> Vec<u8> {
+        [descriptor, &KEY_FRAME].concat()
+    }
+
+    #[test]
+    fn a_key_frame_begins_with_its_resolution() {
+        let description = describe(&with_frame(&[0x10]));
+        assert!(description.start_of_frame && description.keyframe);
+        assert_eq!(description.resolution, Some((638, 358)));
+        assert_eq!(
+            (
+                description.picture_id,
+                description.tl0_pic_idx,
+                description.temporal
+            ),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn scaling_is_not_part_of_the_resolution() {
+        let mut payload = with_frame(&[0x10]);
+        payload[8] |= 0x40;
+        payload[10] |= 0xC0;
+        assert_eq!(describe(&payload).resolution, Some((638, 358)));
+    }
+
+    #[test]
+    fn frames_with_the_p_bit_are_not_keyframes() {
+        let description = describe(&[0x10, 0x91, 0xA5, 0x00]);
+        assert!(description.start_of_frame && !description.keyframe);
+    }
+
+    #[test]
+    fn only_the_start_of_partition_0_starts_a_frame() {
+        for first in [0x00, 0x01, 0x11, 0x17] {
+            let description = describe(&with_frame(&[first]));
+            assert!(
+                !description.start_of_frame && !description.keyframe,
+                "descriptor {first:#x}"
+            );
+        }
+        // The non-reference bit does not matter.
+        assert!(describe(&with_frame(&[0x30])).keyframe);
+    }
+
+    #[test]
+    fn all_fields_of_the_extension_are_read() {
+        let description = describe(&with_frame(&[0x90, 0xF0, 0x91, 0x47, 0x2A, 0xA5]));
+        assert_eq!(
+            description.picture_id,
+            Some(PictureId {
+                value: 0x1147,
+                bits: 15
+            })
+        );
+        assert_eq!(description.tl0_pic_idx, Some(0x2A));
+        assert_eq!(description.temporal, Some(2));
+        assert!(description.keyframe);
+    }
+
+    #[test]
+    fn a_picture_id_may_have_7_bits() {
+        let description = describe(&with_frame(&[0x90, 0x80, 0x7F]));
+        assert_eq!(
+            description.picture_id,
+            Some(PictureId {
+                value: 0x7F,
+                bits: 7
+            })
+        );
+        assert!(description.keyframe);
+    }
+
+    #[test]
+    fn a_key_index_alone_says_nothing_about_layers() {
+        let description = describe(&with_frame(&[0x90, 0x10, 0xC1]));
+        assert_eq!(description.temporal, None);
+        assert!(description.keyframe);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_cut_off_says_nothing() {
+        let whole = [0x90, 0xF0, 0x91, 0x47, 0x2A, 0xA5];
+        for length in 0..whole.len() {
+            assert_eq!(
+                describe(&whole[..length]),
+                Description::default(),
+                "{length} bytes"
+            );
+        }
+        assert!(describe(&whole).start_of_frame);
+    }
+
+    #[test]
+    fn rewriting_changes_the_numbers_and_nothing_else() {
+        let mut payload = with_frame(&[0x90, 0xF0, 0x91, 0x47, 0x2A, 0xA5]);
+        let description = describe(&payload);
+        rewrite(&mut payload, &description, 0xFFFE, 7);
+        assert_eq!(payload, with_frame(&[0x90, 0xF0, 0xFF, 0xFE, 7, 0xA5]));
+        let mut payload = with_frame(&[0x90, 0x80, 0x7F]);
+        let description = describe(&payload);
+        rewrite(&mut payload, &description, 0x1FF, 7);
+        assert_eq!(payload, with_frame(&[0x90, 0x80, 0x7F]));
+    }
+}

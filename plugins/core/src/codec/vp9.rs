@@ -131,3 +131,120 @@ fn rewrite(payload: &mut [u8], description: &Description, value: u16, tl0: u8) {
         payload[offset] = tl0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_picture_of_one_layer_has_its_resolution() {
+        // As rtpvp9pay writes it: I, B and V; one layer of 320x240; a group of one picture.
+        let payload = [
+            0x8A, 0x87, 0xF4, 0x18, 0x01, 0x40, 0x00, 0xF0, 0x01, 0x04, 0x01, 0xB1,
+        ];
+        let description = describe(&payload);
+        assert!(description.start_of_frame && description.keyframe);
+        assert_eq!(
+            description.picture_id,
+            Some(PictureId {
+                value: 0x07F4,
+                bits: 15
+            })
+        );
+        assert_eq!(description.resolution, Some((320, 240)));
+        assert_eq!(
+            (
+                description.temporal,
+                description.spatial,
+                description.tl0_pic_idx
+            ),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn the_resolution_is_that_of_the_highest_layer() {
+        // I, L, B and V, non-flexible; three layers.
+        let mut payload = vec![0xAA, 0x05, 0x00, 0x09, 0x50];
+        for (width, height) in [(160u16, 90u16), (320, 180), (640, 360)] {
+            payload.extend(width.to_be_bytes());
+            payload.extend(height.to_be_bytes());
+        }
+        assert_eq!(describe(&payload).resolution, Some((640, 360)));
+        payload.pop();
+        assert_eq!(describe(&payload).resolution, None);
+        assert!(describe(&payload).keyframe);
+    }
+
+    #[test]
+    fn layers_are_read_in_non_flexible_mode() {
+        // I, P, L, B: temporal layer 2, spatial layer 1.
+        let description = describe(&[0xE8, 0x11, 2 << 5 | 1 << 1, 0x33, 0xAA]);
+        assert_eq!(
+            (description.temporal, description.spatial),
+            (Some(2), Some(1))
+        );
+        assert_eq!(
+            description.picture_id,
+            Some(PictureId {
+                value: 0x11,
+                bits: 7
+            })
+        );
+        assert_eq!(description.tl0_pic_idx, Some(0x33));
+        assert!(description.start_of_frame && !description.keyframe);
+    }
+
+    #[test]
+    fn flexible_mode_has_references_instead_of_the_base_layer_index() {
+        // I, P, L, F, B and V: three references, then one layer.
+        let payload = [
+            0xFA, 0x11, 0x00, 0x03, 0x05, 0x06, 0x10, 0x02, 0x80, 0x01, 0x68,
+        ];
+        let description = describe(&payload);
+        assert_eq!(
+            (description.temporal, description.tl0_pic_idx),
+            (Some(0), None)
+        );
+        assert!(description.start_of_frame && !description.keyframe);
+        // A fourth reference is not possible.
+        assert_eq!(
+            describe(&[0xF8, 0x11, 0x00, 0x03, 0x05, 0x07, 0x08]),
+            Description::default()
+        );
+    }
+
+    #[test]
+    fn layers_above_the_base_of_a_key_picture_are_not_keyframes() {
+        let base = describe(&[0xA8, 0x11, 0x00, 0x01]);
+        let above = describe(&[0xA8, 0x11, 1 << 1 | 1, 0x01]);
+        assert!(base.keyframe && !above.keyframe && above.start_of_frame);
+    }
+
+    #[test]
+    fn packets_after_the_first_of_a_frame_are_not_keyframes() {
+        let description = describe(&[0x80, 0x91, 0x47]);
+        assert!(!description.start_of_frame && !description.keyframe);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_cut_off_says_nothing() {
+        let whole = [0xE8, 0x91, 0x47, 0x40, 0x33];
+        for length in 0..whole.len() {
+            assert_eq!(
+                describe(&whole[..length]),
+                Description::default(),
+                "{length} bytes"
+            );
+        }
+        assert!(describe(&whole).start_of_frame);
+    }
+
+    #[test]
+    fn rewriting_changes_the_numbers_and_nothing_else() {
+        let mut payload = [0xE8, 0x91, 0x47, 0x40, 0x33, 0xAA];
+        let description = describe(&payload);
+        rewrite(&mut payload, &description, 0x0102, 0xEE);
+        assert_eq!(payload, [0xE8, 0x81, 0x02, 0x40, 0xEE, 0xAA]);
+    }
+}
