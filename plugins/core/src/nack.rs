@@ -177,3 +177,193 @@ impl Generator {
         self.stats.abandoned += (before - self.missing.len()) as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A generator that received `sequences` at the returned time.
+    fn after(sequences: impl IntoIterator<Item = u64>) -> (Generator, Instant) {
+        let (mut generator, now) = (Generator::new(), Instant::now());
+        sequences
+            .into_iter()
+            .for_each(|sequence| generator.received(now, sequence));
+        (generator, now)
+    }
+
+    #[test]
+    fn a_stream_without_gaps_asks_for_nothing() {
+        let (mut generator, now) = after(1..100);
+        assert_eq!(generator.next_timeout(), None);
+        assert_eq!(generator.poll(now + millis(1000)), None);
+    }
+
+    #[test]
+    fn a_gap_is_asked_for_after_the_reorder_grace() {
+        let (mut generator, now) = after([65_534, 65_537, 65_539]);
+        assert_eq!(generator.next_timeout(), Some(now + REORDER_GRACE));
+        assert_eq!(generator.poll(now + millis(9)), None);
+        // The numbers on the wire wrap.
+        assert_eq!(
+            generator.poll(now + REORDER_GRACE),
+            Some(vec![65_535, 0, 2])
+        );
+        assert_eq!(generator.poll(now + REORDER_GRACE), None);
+    }
+
+    #[test]
+    fn reordered_packets_are_never_asked_for() {
+        let (mut generator, now) = after([1, 4]);
+        generator.received(now + millis(5), 2);
+        generator.received(now + millis(9), 3);
+        assert_eq!(generator.next_timeout(), None);
+        assert_eq!(generator.poll(now + millis(10)), None);
+        assert_eq!(
+            generator.stats(),
+            Stats {
+                requested: 0,
+                recovered: 2,
+                abandoned: 0
+            }
+        );
+    }
+
+    #[test]
+    fn duplicates_change_nothing() {
+        let (mut generator, now) = after([1, 3, 3, 1, 2, 2, 3]);
+        assert_eq!(generator.poll(now + millis(10)), None);
+        assert_eq!(generator.stats().recovered, 1);
+    }
+
+    #[test]
+    fn packets_before_the_first_are_not_missing() {
+        let (mut generator, now) = after([100, 99, 98]);
+        assert_eq!(generator.poll(now + millis(10)), None);
+    }
+
+    #[test]
+    fn what_does_not_come_is_asked_for_again_after_the_round_trip() {
+        let (mut generator, now) = after([1, 3]);
+        generator.set_round_trip(millis(60));
+        assert!(generator.poll(now + millis(10)).is_some());
+        assert_eq!(generator.next_timeout(), Some(now + millis(70)));
+        assert_eq!(generator.poll(now + millis(69)), None);
+        assert_eq!(generator.poll(now + millis(70)), Some(vec![2]));
+        generator.received(now + millis(71), 2);
+        assert_eq!(generator.next_timeout(), None);
+    }
+
+    #[test]
+    fn repetitions_keep_a_distance_whatever_the_round_trip() {
+        for (round_trip, repeat) in [(0, 20), (10_000, 400)] {
+            let (mut generator, now) = after([1, 3]);
+            generator.set_round_trip(millis(round_trip));
+            generator.poll(now + millis(10));
+            assert_eq!(generator.next_timeout(), Some(now + millis(10 + repeat)));
+        }
+    }
+
+    /// Times, in milliseconds, at which a single lost packet is asked for.
+    fn requests(round_trip: Duration) -> Vec<u128> {
+        let (mut generator, start) = after([1, 3]);
+        generator.set_round_trip(round_trip);
+        let mut times = Vec::new();
+        while let Some(now) = generator.next_timeout() {
+            times.extend(generator.poll(now).map(|_| (now - start).as_millis()));
+        }
+        assert_eq!(generator.stats().abandoned, 1);
+        times
+    }
+
+    #[test]
+    fn a_packet_is_given_up_after_ten_tries() {
+        assert_eq!(
+            requests(millis(20)),
+            [10, 30, 50, 70, 90, 110, 130, 150, 170, 190]
+        );
+    }
+
+    #[test]
+    fn a_packet_is_given_up_after_a_second() {
+        assert_eq!(requests(millis(400)), [10, 410, 810]);
+    }
+
+    #[test]
+    fn a_big_jump_is_a_restart_and_not_a_loss() {
+        let (mut generator, now) = after([1, 3, 3 + MAX_GAP + 1]);
+        assert_eq!(generator.poll(now + millis(10)), None);
+        generator.received(now, 3 + MAX_GAP + 3);
+        assert_eq!(
+            generator.poll(now + millis(10)),
+            Some(vec![(3 + MAX_GAP + 2) as u16])
+        );
+    }
+
+    #[test]
+    fn the_biggest_gap_that_is_a_loss_is_asked_for_in_lists() {
+        let (mut generator, now) = after([70_000, 70_000 + MAX_GAP]);
+        let lists: Vec<_> = std::iter::from_fn(|| generator.poll(now + millis(10))).collect();
+        assert!(lists.iter().all(|list| list.len() <= MAX_LIST));
+        let expected: Vec<u16> = (70_001..70_000 + MAX_GAP)
+            .map(|sequence| sequence as u16)
+            .collect();
+        assert_eq!(lists.concat(), expected);
+    }
+
+    #[test]
+    fn a_source_that_restarts_lower_is_followed_after_two_packets() {
+        let (mut generator, now) = after([50_000, 10_000, 10_001, 10_003]);
+        assert_eq!(generator.poll(now + millis(10)), Some(vec![10_002]));
+    }
+
+    #[test]
+    fn a_single_packet_far_behind_is_ignored() {
+        let (mut generator, now) = after([50_000, 10_000, 50_002]);
+        assert_eq!(generator.poll(now + millis(10)), Some(vec![50_001]));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_are_given_up() {
+        // Every second packet is lost.
+        let (mut generator, now) = after((0..5_000).map(|n| n * 2));
+        assert_eq!(generator.missing.len(), MAX_MISSING);
+        assert_eq!(generator.stats().abandoned, 4_999 - MAX_MISSING as u64);
+        assert_eq!(
+            generator.poll(now + millis(10)).unwrap()[0],
+            (9_998 - 2 * MAX_MISSING + 1) as u16
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn exactly_what_is_lost_is_asked_for(lost in prop::collection::btree_set(1u64..300, 0..100), first in 60_000u64..70_000) {
+            let sent = (0..=300).filter(|n| !lost.contains(n)).map(|n| first + n);
+            let (mut generator, now) = after(sent);
+            let asked: Vec<u16> = std::iter::from_fn(|| generator.poll(now + REORDER_GRACE)).flatten().collect();
+            let expected: Vec<u16> = lost.iter().map(|n| (first + n) as u16).collect();
+            prop_assert_eq!(asked, expected);
+        }
+
+        #[test]
+        fn arbitrary_sequence_numbers_stay_bounded_and_come_to_rest(sequences in prop::collection::vec(any::<u32>(), 0..64)) {
+            let (mut generator, mut now) = after(sequences.into_iter().map(|sequence| u64::from(sequence % 8_000)));
+            prop_assert!(generator.missing.len() <= MAX_MISSING);
+            let mut polls = 0;
+            while let Some(timeout) = generator.next_timeout() {
+                now = now.max(timeout);
+                generator.poll(now);
+                polls += 1;
+                prop_assert!(polls < 200);
+            }
+            let stats = generator.stats();
+            prop_assert!(stats.requested <= stats.abandoned * u64::from(MAX_TRIES));
+        }
+    }
+}

@@ -184,3 +184,193 @@ impl Reception {
 fn short_ntp(duration: Duration) -> u32 {
     u32::try_from(duration.as_nanos() * 65_536 / 1_000_000_000).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A source whose packets came at once, all with the same timestamp.
+    fn after(sequences: impl IntoIterator<Item = u64>) -> (Reception, Instant) {
+        let (mut reception, now) = (Reception::new(7), Instant::now());
+        sequences
+            .into_iter()
+            .for_each(|sequence| reception.received(now, sequence, 0, 90_000));
+        (reception, now)
+    }
+
+    #[test]
+    fn nothing_received_is_reported_as_nothing() {
+        let (mut reception, now) = after([]);
+        assert_eq!(
+            reception.report_block(now),
+            ReportBlock {
+                ssrc: 7,
+                ..ReportBlock::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_whole_stream_has_no_loss() {
+        let (mut reception, now) = after(65_536 + 10..65_536 + 110);
+        let block = reception.report_block(now);
+        assert_eq!(
+            (
+                block.fraction_lost,
+                block.cumulative_lost,
+                block.highest_sequence
+            ),
+            (0, 0, 109)
+        );
+        assert_eq!(reception.packets(), 100);
+    }
+
+    #[test]
+    fn the_fraction_is_that_since_the_last_report() {
+        // Three of every four.
+        let (mut reception, now) = after((0..=400).filter(|n| n % 4 != 1).map(|n| 70_000 + n));
+        let block = reception.report_block(now);
+        assert_eq!((block.fraction_lost, block.cumulative_lost), (63, 100));
+        (70_401..70_501).for_each(|sequence| reception.received(now, sequence, 0, 90_000));
+        let block = reception.report_block(now);
+        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 100));
+        assert_eq!(reception.report_block(now).fraction_lost, 0);
+    }
+
+    #[test]
+    fn everything_lost_but_one_is_almost_256() {
+        let (mut reception, now) = after([70_000]);
+        reception.report_block(now);
+        reception.received(now, 70_000 + 1_000, 0, 90_000);
+        assert_eq!(reception.report_block(now).fraction_lost, 255);
+    }
+
+    #[test]
+    fn duplicates_make_the_loss_negative_but_not_the_fraction() {
+        let (mut reception, now) = after([70_000, 70_001, 70_001, 70_001]);
+        let block = reception.report_block(now);
+        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, -2));
+    }
+
+    #[test]
+    fn reordered_packets_are_not_lost_even_before_the_first() {
+        let (mut reception, now) = after([70_003, 70_001, 70_004, 70_002]);
+        let block = reception.report_block(now);
+        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 0));
+    }
+
+    #[test]
+    fn wrap_arounds_are_counted_in_the_upper_half() {
+        let (mut reception, now) = after(0x1_FFFE..=0x2_0001);
+        let block = reception.report_block(now);
+        assert_eq!(
+            (block.highest_sequence, block.cumulative_lost),
+            (0x0001_0001, 0)
+        );
+    }
+
+    #[test]
+    fn a_restart_begins_the_counts_anew_after_two_packets() {
+        for far in [70_000 + MAX_DROPOUT + 1, 70_000 - MAX_MISORDER - 3] {
+            let (mut reception, now) = after([70_000, far, far + 1, far + 2]);
+            assert_eq!((reception.packets(), reception.cumulative_lost()), (2, 0));
+            assert_eq!(
+                reception.report_block(now).highest_sequence,
+                (far + 2 - 65_536) as u32
+            );
+        }
+    }
+
+    #[test]
+    fn a_single_stray_packet_is_not_counted() {
+        let (reception, _) = after([70_000, 90_000, 70_001, 70_002]);
+        assert_eq!((reception.packets(), reception.cumulative_lost()), (3, 0));
+    }
+
+    #[test]
+    fn loss_is_cut_to_24_bits() {
+        let (reception, _) = after((0..9_000).map(|n| 70_000 + n * 2_900));
+        assert_eq!(reception.cumulative_lost(), (1 << 23) - 1);
+    }
+
+    #[test]
+    fn a_steady_stream_has_no_jitter() {
+        let (mut reception, start) = (Reception::new(7), Instant::now());
+        for n in 0..100u32 {
+            // Timestamps wrap on the way.
+            let timestamp = (u32::MAX - 10_000).wrapping_add(n * 960);
+            reception.received(
+                start + Duration::from_millis(20) * n,
+                70_000 + u64::from(n),
+                timestamp,
+                48_000,
+            );
+        }
+        assert_eq!(reception.jitter(), 0);
+    }
+
+    #[test]
+    fn jitter_settles_at_the_mean_difference_of_transit_times() {
+        let (mut reception, start) = (Reception::new(7), Instant::now());
+        for n in 0..400u32 {
+            // Every other packet is 10 ms late: each differs by 80 units from the one before.
+            let late = Duration::from_millis(u64::from(n % 2) * 10);
+            reception.received(
+                start + Duration::from_millis(20) * n + late,
+                70_000 + u64::from(n),
+                n * 160,
+                8_000,
+            );
+        }
+        assert!(
+            (78..=80).contains(&reception.jitter()),
+            "jitter {}",
+            reception.jitter()
+        );
+    }
+
+    #[test]
+    fn sender_reports_are_answered_with_their_time_and_delay() {
+        let (mut reception, now) = after([70_000]);
+        reception.sender_report(now, 0x0123_4567_89AB_CDEF);
+        let block = reception.report_block(now + Duration::from_millis(1_500));
+        assert_eq!(
+            (block.last_sender_report, block.delay),
+            (0x4567_89AB, 98_304)
+        );
+        assert_eq!(
+            reception
+                .report_block(now + Duration::from_secs(1 << 20))
+                .delay,
+            u32::MAX
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn lies_do_not_overflow(
+            packets in prop::collection::vec((any::<u64>(), any::<u32>(), any::<u32>(), 0u64..1 << 40), 0..40),
+            modulus in prop_oneof![Just(u64::MAX), 1u64..10_000],
+        ) {
+            let (mut reception, start) = (Reception::new(7), Instant::now());
+            for (sequence, timestamp, clock_rate, at) in packets {
+                let now = start + Duration::from_millis(at);
+                reception.received(now, sequence % modulus, timestamp, clock_rate);
+                reception.sender_report(now, sequence);
+                let block = reception.report_block(start);
+                prop_assert!((-(1 << 23)..1 << 23).contains(&block.cumulative_lost));
+            }
+        }
+
+        #[test]
+        fn expected_is_received_and_lost(lost in prop::collection::btree_set(1u64..499, 0..250), first in 65_536u64..140_000) {
+            let (mut reception, now) = after((0..500).filter(|n| !lost.contains(n)).map(|n| first + n));
+            let block = reception.report_block(now);
+            prop_assert_eq!(block.cumulative_lost as usize, lost.len());
+            prop_assert_eq!(usize::from(block.fraction_lost), lost.len() * 256 / 500);
+        }
+    }
+}

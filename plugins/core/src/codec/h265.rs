@@ -190,7 +190,7 @@ mod tests {
         let mut cut = aggregation(&[TRAIL, IDR]);
         cut.pop();
         assert!(!describe(&cut).keyframe);
-        assert_eq!(describe(&[0x60, 0x01, 0, 1, 0x26]).keyframe, false);
+        assert!(!describe(&[0x60, 0x01, 0, 1, 0x26]).keyframe);
     }
 
     #[test]
