@@ -198,7 +198,7 @@ impl Receiver {
         let map = self.extensions_of(known, header.payload_type);
         let labels = map.map(|map| Labels::read(map, header, data)).unwrap_or_default();
         if let (Some(feedback), Some(wide)) = (&mut self.feedback, labels.wide) {
-            feedback.received(now, header.ssrc, wide);
+            feedback.received(now, wide);
         }
         if known.is_some() {
             return known;

@@ -5,7 +5,7 @@ use super::Peer;
 use super::stream::Role;
 use crate::engine::Moment;
 use crate::id::TrackId;
-use crate::rtcp::{Builder, ReportBlock};
+use crate::rtcp::{Builder, ReportBlock, TransportFeedback};
 use std::time::{Duration, Instant};
 
 /// Report blocks one packet holds (RFC 3550 §6.4.1: a five-bit count).
@@ -58,10 +58,21 @@ impl Peer {
                 compound = compound.nack(ssrc, stream.ssrc, &lost);
             }
         }
-        if let Some(feedback) = self.receiver.feedback.as_mut().and_then(|recorder| recorder.poll(now, ssrc)) {
-            compound = compound.transport_cc(&feedback);
+        if let Some(recorder) = &mut self.receiver.feedback {
+            // The feedback is about the transport; which stream it names does not matter to the sender.
+            let media = self.receiver.streams.first().map_or(0, |s| s.ssrc);
+            while let Some(feedback) = recorder.poll(now) {
+                compound = compound.transport_cc(&TransportFeedback { sender: ssrc, media, ..feedback });
+            }
         }
-        compound.finish()
+        let feedback = compound.finish();
+        if feedback.is_empty() {
+            return feedback;
+        }
+        // A report first, as RFC 3550 §6.1 wants it of peers that did not agree to reduced-size packets.
+        let mut packet = self.receiver_report(&[]).finish();
+        packet.extend(feedback);
+        packet
     }
 
     /// A keyframe request for a track's layer: PLI (RFC 4585 §6.3.1), or FIR where only that was negotiated.

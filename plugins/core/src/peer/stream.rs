@@ -34,6 +34,7 @@ pub(crate) struct Stream {
     pub(crate) nack: Option<Generator>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    clock_rate: u32,
     sequence: ExtendedSequence,
 }
 
@@ -55,10 +56,11 @@ impl Stream {
             role,
             epoch,
             clock: StreamClock::new(clock_rate),
-            reception: Reception::new(ssrc, clock_rate),
+            reception: Reception::new(ssrc),
             nack: None,
             packets: 0,
             bytes: 0,
+            clock_rate,
             sequence: ExtendedSequence::new(),
         }
     }
@@ -81,9 +83,9 @@ impl Stream {
             self.sequence = ExtendedSequence::new();
             extended = self.sequence.extend(sequence);
             self.nack = self.nack.take().map(|_| Generator::new());
-            self.reception.restart();
+            self.reception = Reception::new(self.ssrc);
         }
-        self.reception.received(now, extended, timestamp);
+        self.reception.received(now, extended, timestamp, self.clock_rate);
         if let Some(nack) = &mut self.nack {
             nack.received(now, extended);
         }
