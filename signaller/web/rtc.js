@@ -386,7 +386,9 @@ export class Room extends EventTarget {
   }
 
   #tellEach() {
-    for (const publication of this.local.values()) this.#tell(publication);
+    for (const publication of this.local.values()) {
+      if (publication.media || !publication.screen) this.#tell(publication); // a stopped screen may have no track any more
+    }
   }
 
   /** Tells the others whether a track is muted. */

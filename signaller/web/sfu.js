@@ -46,8 +46,9 @@ export class SfuTransport {
   /** @param {Publication} publication whose source changed */
   async replace(publication) {
     const sender = this.senders.get(publication.track)?.sender;
-    await sender?.replaceTrack(publication.media);
-    if (sender && publication.media) await tune(sender, publication);
+    if (!sender) return publication.media ? this.publish() : undefined;
+    await sender.replaceTrack(publication.media);
+    if (publication.media) await tune(sender, publication);
   }
 
   /** @param {number} audio @param {number} video slots at least */
@@ -112,7 +113,7 @@ export class SfuTransport {
   /** Adds an m-line for each publication that has none; the order gives the tracks their names. */
   #offerPublications(pc) {
     for (const publication of this.room.local.values()) {
-      if (this.senders.has(publication.track)) continue;
+      if (this.senders.has(publication.track) || (publication.screen && !publication.media)) continue;
       const transceiver = pc.addTransceiver(publication.media ?? publication.kind, {
         direction: 'sendonly', streams: [publication.stream],
       });
