@@ -93,7 +93,7 @@ function entered() {
   $('grid').prepend($('grid').lastElementChild);
   setState('joined');
   $('address').textContent = location.origin + location.pathname;
-  $('mute').focus();
+  if (params.get('join') !== '1') $('mute').focus();
   showDevices();
   showPeople();
   showConnection();
@@ -108,6 +108,7 @@ function publish() {
 function gone(error) {
   if (document.body.dataset.state !== 'joined') return;
   for (const device of DEVICES) devices.stop(device);
+  showScreen(null);
   stage.clear();
   clear();
   setState('left');

@@ -188,7 +188,7 @@ export class Room extends EventTarget {
     this.signalling.send({ type: 'assign', mid, participant, ...(participant && { track }) });
   }
 
-  /** Leaves for good; the others see it at once. Local devices stay open: they are the caller’s. */
+  /** Leaves for good; the others see it at once. Camera and microphone stay open: they are the caller’s. */
   leave() {
     this.#end();
   }
@@ -408,6 +408,7 @@ export class Room extends EventTarget {
     this.state = 'left';
     this.signalling.close();
     this.transport?.close();
+    this.local.get(SCREEN)?.media?.stop();
     this.speakers.clear();
     this.participants.clear();
     this.#emit('state', {});
