@@ -24,6 +24,8 @@ export class Peer {
     this.ignoring = false;
     this.answering = false;
     this.restarts = 0;
+    /** @type {(RTCIceCandidateInit|null|undefined)[]} that came before the description they belong to */
+    this.early = [];
     /** @type {Map<string, RTCRtpTransceiver>} by track name: what carries our publications */
     this.senders = new Map();
     /** @type {Map<string, RTCRtpReceiver>} by track name: what comes from the other */
@@ -134,6 +136,7 @@ export class Peer {
     this.answering = !offered;
     await this.pc.setRemoteDescription(description);
     this.answering = false;
+    for (const candidate of this.early.splice(0)) await this.#candidate(candidate);
     if (offered) await this.#answer();
     await this.sendAll();
   }
@@ -159,6 +162,7 @@ export class Peer {
   }
 
   async #candidate(candidate) {
+    if (!this.pc.remoteDescription) return void this.early.push(candidate);
     try {
       await this.pc.addIceCandidate(candidate ?? undefined);
     } catch (error) {
