@@ -21,8 +21,6 @@ pub(super) enum Connection {
     Fresh {
         /// The room of the path.
         room: Option<RoomName>,
-        /// It tried to join and may try again.
-        tried: bool,
     },
     /// Somebody from before a restart, whose node has not come back yet.
     Waiting {
@@ -44,7 +42,7 @@ pub(super) enum Connection {
 
 impl Rooms {
     pub(super) fn opened(&mut self, connection: ConnectionId, room: Option<RoomName>) {
-        self.connections.insert(connection, Connection::Fresh { room, tried: false });
+        self.connections.insert(connection, Connection::Fresh { room });
         self.set_timer(FIRST_MESSAGE, Timer::FirstMessage(connection));
     }
 
@@ -55,7 +53,7 @@ impl Rooms {
             Err(refusal) => return self.refuse(connection, None, &refusal),
         };
         let result = match state {
-            Connection::Fresh { room, .. } => {
+            Connection::Fresh { room } => {
                 let room = room.clone();
                 self.first_message(connection, room, &head, value)
             }
@@ -87,7 +85,6 @@ impl Rooms {
                 let ClientMessage::Join(join) = parse(value)? else {
                     return Err(Refusal::new(Code::Internal, "the type join did not parse as such"));
                 };
-                self.connections.insert(connection, Connection::Fresh { room: Some(room.clone()), tried: true });
                 self.set_timer(SECOND_TRY, Timer::FirstMessage(connection));
                 self.join(connection, &room, join)
             }

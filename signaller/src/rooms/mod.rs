@@ -18,6 +18,7 @@ mod resume;
 mod room;
 
 pub use http::{HttpReply, HttpRequest, Resource};
+pub(crate) use http::etag;
 pub use id::{ConnectionId, HttpId, IdSource, NodeId, ParticipantId, RoomName, SessionId, check_name};
 pub use refusal::{Code, Refusal};
 

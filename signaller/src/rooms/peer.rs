@@ -67,7 +67,8 @@ impl Rooms {
         let Some(Connection::Waiting { room, join }) = self.connections.get(&connection) else { return };
         let (room, join) = (room.clone(), join.clone());
         if let Err(refusal) = self.join_as_new(connection, &room, &join) {
-            self.connections.insert(connection, Connection::Fresh { room: Some(room), tried: true });
+            self.connections.insert(connection, Connection::Fresh { room: Some(room) });
+            self.set_timer(super::FIRST_MESSAGE, Timer::FirstMessage(connection));
             self.refuse(connection, join.request, &refusal);
         }
     }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The server: sockets around [`crate::rooms`].
+//!
+//! One task owns the rooms ([`switchboard`]); every connection is a task of its own that talks to it through bounded
+//! channels, so nobody who reads slowly or sends much holds up the others.
+
+mod accept;
+mod origin;
+mod page;
+mod reply;
+mod router;
+mod switchboard;
+mod trickle;
+mod whip;
+mod ws;
+
+pub use origin::AllowedOrigins;
+
+use crate::rooms::Settings;
+use std::net::SocketAddr;
+use std::time::Duration;
+use switchboard::Switchboard;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long open connections have to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What a server needs to know.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where to listen for HTTP and WebSocket. Default: `127.0.0.1:8080`. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Web origins other than the server's own whose pages may use it. Default: none.
+    pub allowed_origins: AllowedOrigins,
+    /// Rooms.
+    pub rooms: Settings,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        ServerConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            allowed_origins: AllowedOrigins::default(),
+            rooms: Settings::default(),
+        }
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}. {}", remedy(.error))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "Another program has that port: end it, or choose another address with --listen (port 0 takes a free one).",
+        std::io::ErrorKind::PermissionDenied => "Ports below 1024 need privileges: choose a higher port with --listen.",
+        std::io::ErrorKind::AddrNotAvailable => "This machine has no such address: choose one of its own, or 0.0.0.0 for all, with --listen.",
+        _ => "Choose another address with --listen.",
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+    rooms: JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens and serves, on tasks of the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when the address cannot be had.
+    pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.map_err(|error| StartError::Listen { address: config.listen, error })?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        let (stop, stopped) = watch::channel(false);
+        let (switchboard, rooms) = Switchboard::start(config.rooms.clone());
+        let service = router::router(router::App::new(switchboard.clone(), &config));
+        let accepting = tokio::spawn(async move {
+            accept::accept(listener, service, stopped).await;
+            switchboard.stop().await;
+        });
+        Ok(Server { address, stop, accepting, rooms: tokio::spawn(rooms) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes every connection (WebSockets with code 1001) and returns when all is gone, at the latest after about a second.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let both = async { tokio::join!(self.accepting, self.rooms) };
+        let _ = tokio::time::timeout(GOODBYE, both).await;
+    }
+}
