@@ -14,28 +14,27 @@ pub(super) fn check(message: &SDPMessageRef, sections: &[ParsedSection]) -> Resu
     if let Some(alone) = used.iter().find(|s| !s.rtcp_mux) {
         return Err(SdpError::NoRtcpMux(alone.name()));
     }
-    let [first, _, ..] = used.as_slice() else {
+    let [first, others @ ..] = used.as_slice() else {
         return Ok(());
     };
-    let group = group_of(message, &first.media.mid);
-    match used.iter().find(|s| !group.contains(s.media.mid.as_str())) {
+    let group: HashSet<_> = group_of(message, &first.media.mid).into_iter().collect();
+    match others
+        .iter()
+        .find(|s| !group.contains(s.media.mid.as_str()))
+    {
         Some(alone) => Err(SdpError::NotBundled(alone.name())),
         None => Ok(()),
     }
 }
 
-/// The mids of the BUNDLE group that has `mid`.
-fn group_of<'a>(message: &'a SDPMessageRef, mid: &str) -> HashSet<&'a str> {
-    groups(message)
-        .find(|group| group.contains(mid))
-        .unwrap_or_default()
-}
-
-fn groups(message: &SDPMessageRef) -> impl Iterator<Item = HashSet<&str>> {
+/// The mids of the BUNDLE group that has `mid`, in order; empty when there is none.
+fn group_of<'a>(message: &'a SDPMessageRef, mid: &str) -> Vec<&'a str> {
     of_session(message)
         .filter(|(key, _)| *key == "group")
         .filter_map(|(_, value)| value.strip_prefix("BUNDLE"))
-        .map(|mids| mids.split_ascii_whitespace().collect())
+        .map(|mids| mids.split_ascii_whitespace().collect::<Vec<_>>())
+        .find(|group| group.contains(&mid))
+        .unwrap_or_default()
 }
 
 /// The m-line whose transport attributes count for all: the first in use in the order of the group (RFC 9143 §7.2), or
@@ -45,17 +44,10 @@ pub(super) fn tagged<'a>(
     sections: &'a [ParsedSection],
 ) -> Option<&'a ParsedSection> {
     let first = sections.iter().find(|s| s.in_use());
-    let group = of_session(message)
-        .filter(|(key, _)| *key == "group")
-        .filter_map(|(_, value)| value.strip_prefix("BUNDLE"))
-        .find(|mids| {
-            first.is_some_and(|f| mids.split_ascii_whitespace().any(|m| m == f.media.mid))
-        });
-    let mut order = group.unwrap_or_default().split_ascii_whitespace();
-    let tagged = order.find_map(|mid| {
-        sections
-            .iter()
-            .find(|s| s.in_use() && s.ice && s.media.mid == mid)
-    });
-    tagged.or_else(|| sections.iter().find(|s| s.ice)).or(first)
+    let group = first.map_or(Vec::new(), |f| group_of(message, &f.media.mid));
+    let named = |mid: &&str| sections.iter().find(|s| s.media.mid == **mid);
+    let bundled = group.iter().filter_map(named).find(|s| s.in_use() && s.ice);
+    bundled
+        .or_else(|| sections.iter().find(|s| s.ice))
+        .or(first)
 }

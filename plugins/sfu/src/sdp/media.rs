@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             "ice-ufrag" => self.ice = true,
             "rtcp-mux" | "rtcp-mux-only" => self.rtcp_mux = true,
             "bundle-only" => self.bundle_only = true,
-            _ if self.kind.is_none() => {}
+            _ if self.kind.is_none() => self.direction(key),
             "rtpmap" => self.payloads.rtpmap(value)?,
             "fmtp" => self.payloads.fmtp(value)?,
             "rtcp-fb" => self.payloads.feedback(value)?,
@@ -149,9 +149,13 @@ impl<'a> Reader<'a> {
             "ssrc-group" => self.sources.group(value)?,
             "rid" => self.sources.rid(value),
             "simulcast" => self.sources.simulcast(value),
-            _ => self.direction = direction(key).unwrap_or(self.direction),
+            _ => self.direction(key),
         }
         Ok(())
+    }
+
+    fn direction(&mut self, key: &str) {
+        self.direction = direction(key).unwrap_or(self.direction);
     }
 
     fn finish(mut self, media: &SDPMediaRef) -> Result<ParsedSection, SdpError> {

@@ -45,10 +45,13 @@ pub const MAX_CANDIDATES: usize = 64;
 /// When the text is no SDP, is beyond the limits of this module, or has no usable ICE, DTLS or BUNDLE.
 pub fn parse(text: &str) -> Result<SessionDescription, SdpError> {
     let lines = scan::scan(text)?;
-    let message = gst_sdp::SDPMessage::parse_buffer(lines.as_bytes())
-        .map_err(|_| SdpError::Refused)?;
+    let message =
+        gst_sdp::SDPMessage::parse_buffer(lines.as_bytes()).map_err(|_| SdpError::Refused)?;
     let sections = media::parse_all(&message)?;
     bundle::check(&message, &sections)?;
     let transport = transport::parse(&message, &sections)?;
-    Ok(SessionDescription { transport, media: sections.into_iter().map(|s| s.media).collect() })
+    Ok(SessionDescription {
+        transport,
+        media: sections.into_iter().map(|s| s.media).collect(),
+    })
 }

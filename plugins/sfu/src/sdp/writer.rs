@@ -15,12 +15,7 @@ use gst_sdp::{SDPMedia, SDPMessage};
 /// The first m-line that is not refused speaks for the transport: candidates stand there alone. The other transport
 /// attributes are repeated on every m-line, which some peers need.
 pub fn write(description: &SessionDescription, id: u64, version: u64) -> String {
-    let mut message = SDPMessage::new();
-    message.set_version("0");
-    let (id, version) = (id.to_string(), version.to_string());
-    message.set_origin("-", &id, &version, "IN", "IP4", "127.0.0.1");
-    message.set_session_name("-");
-    message.add_time("0", "0", &[]);
+    let mut message = session(id, version);
     message.add_attribute("group", Some(&bundle(description)));
     message.add_attribute("extmap-allow-mixed", None);
     message.add_attribute("msid-semantic", Some(" WMS *"));
@@ -42,6 +37,13 @@ pub fn write(description: &SessionDescription, id: u64, version: u64) -> String 
     message
         .as_text()
         .expect("all fields that SDP demands are set")
+}
+
+/// The lines above the attributes. Parsed, since `SDPMessage::add_time` without repetitions leaves a message that crashes
+/// when it is written (gstreamer-sdp 0.25).
+fn session(id: u64, version: u64) -> SDPMessage {
+    let lines = format!("v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+    SDPMessage::parse_buffer(lines.as_bytes()).expect("these lines are well-formed")
 }
 
 fn bundle(description: &SessionDescription) -> String {
