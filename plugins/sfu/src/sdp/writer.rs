@@ -13,7 +13,7 @@ use gst_sdp::{SDPMedia, SDPMessage};
 /// `id` names the session and stays; `version` grows with each description of it (RFC 8866 §5.2, RFC 3264 §8).
 ///
 /// The first m-line that is not refused speaks for the transport: candidates stand there alone. The other transport
-/// attributes are repeated on every m-line, which some peers need.
+/// attributes are repeated on every m-line, even on refused ones, without which webrtcbin does not take the whole.
 pub fn write(description: &SessionDescription, id: u64, version: u64) -> String {
     let mut message = session(id, version);
     message.add_attribute("group", Some(&bundle(description)));
@@ -25,8 +25,8 @@ pub fn write(description: &SessionDescription, id: u64, version: u64) -> String 
     let tagged = description.media.iter().position(|m| !m.rejected);
     for (index, media) in description.media.iter().enumerate() {
         let mut section = Section::new(media);
+        section.transport(&description.transport);
         if !media.rejected {
-            section.transport(&description.transport);
             section.media(media);
         }
         if tagged == Some(index) {

@@ -58,8 +58,9 @@ const SESSION: &str = "v=0\r\n\
 const TRANSPORT: &str = "a=ice-ufrag:sfu1\r\n\
     a=ice-pwd:0123456789abcdefghijkl\r\n\
     a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\r\n\
-    a=setup:passive\r\n\
-    a=rtcp-mux\r\n";
+    a=setup:passive\r\n";
+
+const MUX: &str = "a=rtcp-mux\r\n";
 
 const CANDIDATES: &str = "a=candidate:1 1 UDP 2130706431 127.0.0.1 5000 typ host\r\n\
     a=candidate:2 1 TCP 1015021823 127.0.0.1 5000 typ host tcptype passive\r\n\
@@ -103,12 +104,15 @@ fn the_answer_to_a_publisher() {
         SESSION,
         audio,
         TRANSPORT,
+        MUX,
         audio_formats,
         CANDIDATES,
         video,
         TRANSPORT,
+        MUX,
         video_formats,
         REFUSED,
+        TRANSPORT,
     ];
     assert_eq!(
         crate::sdp::write(&answer.description, 7, 1),
@@ -157,12 +161,15 @@ fn the_answer_to_a_receiver() {
         SESSION,
         audio,
         TRANSPORT,
+        MUX,
         audio_formats,
         CANDIDATES,
         video,
         TRANSPORT,
+        MUX,
         video_formats,
         REFUSED,
+        TRANSPORT,
     ];
     assert_eq!(
         crate::sdp::write(&answer.description, 7, 1),
