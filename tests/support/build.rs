@@ -37,10 +37,18 @@ static BUILT: LazyLock<()> = LazyLock::new(|| {
     assert!(status.success(), "the server or the plugin does not build");
 });
 
+/// The folder that `GST_RTC_TEST_BUILD` names, to test a build made elsewhere; else that of this
+/// test's own profile, with everything built.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    std::env::var_os("GST_RTC_TEST_BUILD").map(PathBuf::from).unwrap_or_else(|| {
+        LazyLock::force(&BUILT);
+        PROFILE.clone()
+    })
+});
+
 /// The `gst-rtc` program under test.
 pub fn program() -> PathBuf {
-    LazyLock::force(&BUILT);
-    PROFILE.join("gst-rtc")
+    FOLDER.join("gst-rtc")
 }
 
 /// A folder with the plugin under test and nothing else, for `GST_PLUGIN_PATH`.

@@ -8,10 +8,14 @@
 pub mod aiortc;
 pub mod browser;
 pub mod build;
+pub mod embedded;
 mod failure;
+pub mod http;
+pub mod marks;
 pub mod media;
 pub mod pipeline;
 pub mod process;
+pub mod raw_peer;
 pub mod server;
 mod turn_taking;
 pub mod visitor;

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Starting and stopping leaves nothing behind.
+//!
+//! One test only: it counts the threads and files of its own process.
+
+use std::net::UdpSocket;
+
+use gst::glib;
+use gst::prelude::*;
+use gst_rtc::embedded::{Embedded, init};
+use gst_rtc::{Browser, Failure, Result, Server, Visitor, check, my_turn};
+
+const CYCLES: u32 = 20;
+
+#[tokio::test]
+async fn twenty_starts_and_stops_with_people_around_leave_nothing_behind() -> Result {
+    let _turn = my_turn().await;
+    init()?;
+    let server = Server::serve(&[]).await?;
+    let browser = Browser::chromium().await?;
+    let alice = Visitor::join(&browser, &server, "lobby", "alice").await?;
+    let port = free_port()?;
+
+    // The first time, libraries make what they keep for ever.
+    cycle(&server, &alice, port).await?;
+    let tracer = leaks_tracer()?;
+    let before = Held::now()?;
+    for _ in 1..CYCLES {
+        cycle(&server, &alice, port).await?;
+    }
+    let after = Held::now()?;
+    check!(
+        after.threads.len() <= before.threads.len(),
+        "threads {before:?}, then {after:?}"
+    );
+    check!(
+        after.files.len() <= before.files.len(),
+        "files {before:?}, then {after:?}"
+    );
+    let alive = alive(&tracer);
+    check!(alive.is_empty(), "still alive: {}", alive.join("\n"));
+    Ok(())
+}
+
+/// The element plays as the room's node; alice is connected, is received on pads, and hears a tone of ours.
+async fn cycle(server: &Server, alice: &Visitor, port: u16) -> Result {
+    let pipeline = Embedded::parse(&format!(
+        "rtcsfu name=sfu room=lobby listen=127.0.0.1:{port} workers=1
+         signaller::uri=ws://{} sink_0::participant=bars
+         audiotestsrc is-live=true ! opusenc ! rtpopuspay ! sfu.sink_0
+         sfu.video_alice ! queue ! fakesink name=video sync=false signal-handoffs=true
+         sfu.audio_alice ! queue ! fakesink sync=false",
+        server.address()
+    ))?;
+    let (sender, mut first) = tokio::sync::mpsc::channel(1);
+    pipeline
+        .element("video")?
+        .connect("handoff", false, move |_| {
+            // Only the first matters; later ones find the channel full.
+            let _ = sender.try_send(());
+            None
+        });
+    pipeline.play().await?;
+    let named_alice =
+        |message: &gst::StructureRef| message.get::<String>("name").is_ok_and(|n| n == "alice");
+    pipeline
+        .message("rtcsfu-participant-joined", named_alice)
+        .await?;
+    tokio::time::timeout(gst_rtc::DEADLINE, first.recv())
+        .await
+        .map_err(|_| Failure::new("no video of alice on the pad"))?;
+    alice
+        .page
+        .wait_for::<bool>(
+            "the tone",
+            "gstRtc.room.stats().then(rows => rows.some(row => row.participant === 'bars'))",
+        )
+        .await?;
+    pipeline.stop().await
+}
+
+/// Threads and files of this process.
+#[derive(Debug)]
+struct Held {
+    threads: Vec<String>,
+    files: Vec<String>,
+}
+
+impl Held {
+    fn now() -> Result<Held> {
+        let mut held = Held {
+            threads: Vec::new(),
+            files: Vec::new(),
+        };
+        for task in std::fs::read_dir("/proc/self/task")? {
+            // A thread may end while we look.
+            let name = std::fs::read_to_string(task?.path().join("comm")).unwrap_or_default();
+            // Those of the test's own runtime come and go as it needs them.
+            if !name.starts_with("tokio-rt-worker") {
+                held.threads.push(name.trim().to_owned());
+            }
+        }
+        for file in std::fs::read_dir("/proc/self/fd")? {
+            let target = std::fs::read_link(file?.path()).unwrap_or_default();
+            held.files.push(target.display().to_string());
+        }
+        Ok(held)
+    }
+}
+
+/// Begins to track every object made from now on.
+fn leaks_tracer() -> Result<glib::Object> {
+    let factory = gst::TracerFactory::factories()
+        .into_iter()
+        .find(|f| f.name() == "leaks");
+    let factory = factory.ok_or_else(|| Failure::new("GStreamer has no leaks tracer"))?;
+    let factory = factory
+        .load()?
+        .downcast::<gst::TracerFactory>()
+        .expect("still a factory");
+    Ok(glib::Object::with_type(factory.tracer_type()))
+}
+
+/// What was made since then and still exists.
+fn alive(tracer: &glib::Object) -> Vec<String> {
+    let live: gst::Structure = tracer.emit_by_name("get-live-objects", &[]);
+    let list = live
+        .get::<gst::List>("live-objects-list")
+        .unwrap_or_default();
+    list.iter().map(|value| format!("{value:?}")).collect()
+}
+
+/// A port that is free now; that each start gets it again shows that the last one gave it back.
+fn free_port() -> Result<u16> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+}

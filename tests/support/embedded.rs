@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Pipelines inside the test's own process, with the plugin as it is installed.
+
+use std::sync::LazyLock;
+
+use gst::prelude::*;
+use tokio::task::spawn_blocking;
+
+use crate::build::plugin_path;
+use crate::{DEADLINE, Failure, Result};
+
+/// GStreamer with the plugin under test.
+static READY: LazyLock<std::result::Result<(), String>> = LazyLock::new(|| {
+    gst::init().map_err(|error| error.to_string())?;
+    gst::Plugin::load_file(plugin_path().join("libgstrtcsfu.so"))
+        .map(drop)
+        .map_err(|error| error.to_string())
+});
+
+/// A pipeline of this process. Dropping it stops it.
+pub struct Embedded(gst::Pipeline);
+
+/// Makes GStreamer and the plugin under test available.
+pub fn init() -> Result {
+    READY.clone().map_err(Failure::new)
+}
+
+impl Embedded {
+    /// A pipeline from its launch description, not yet playing.
+    pub fn parse(description: &str) -> Result<Embedded> {
+        init()?;
+        let parsed = gst::parse::launch(description)?;
+        let pipeline = parsed
+            .downcast()
+            .map_err(|_| Failure::new("not a pipeline"))?;
+        Ok(Embedded(pipeline))
+    }
+
+    /// Brings it to PLAYING, or tells of the first error.
+    pub async fn play(&self) -> Result {
+        self.0
+            .set_state(gst::State::Playing)
+            .map_err(|error| match self.error() {
+                Some(words) => Failure::new(words),
+                None => error.into(),
+            })?;
+        let pipeline = self.0.clone();
+        let deadline = gst::ClockTime::try_from(DEADLINE).ok();
+        let (result, ..) = spawn_blocking(move || pipeline.state(deadline)).await?;
+        result?;
+        Ok(())
+    }
+
+    /// Brings it to NULL.
+    pub async fn stop(&self) -> Result {
+        let pipeline = self.0.clone();
+        spawn_blocking(move || pipeline.set_state(gst::State::Null)).await??;
+        Ok(())
+    }
+
+    /// The first error on the bus, if there is one; takes all messages before it.
+    pub fn error(&self) -> Option<String> {
+        let bus = self.0.bus()?;
+        let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                Some(format!("{} ({:?})", error.error(), error.debug()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits for an element message of that name which `wanted` takes.
+    ///
+    /// # Errors
+    /// An error message, or none of the wanted within [`DEADLINE`]; with the names of what came.
+    pub async fn message(
+        &self,
+        name: &'static str,
+        wanted: impl Fn(&gst::StructureRef) -> bool + Send + 'static,
+    ) -> Result<gst::Structure> {
+        let bus = self.0.bus().expect("a pipeline has a bus");
+        spawn_blocking(move || wait_for(&bus, name, &wanted)).await?
+    }
+
+    /// An element of it.
+    pub fn element(&self, name: &str) -> Result<gst::Element> {
+        self.0
+            .by_name(name)
+            .ok_or_else(|| Failure::new(format!("no element {name}")))
+    }
+
+    /// The pipeline itself.
+    pub fn pipeline(&self) -> &gst::Pipeline {
+        &self.0
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.set_state(gst::State::Null) {
+            eprintln!("the pipeline does not stop: {error}");
+        }
+    }
+}
+
+fn wait_for(
+    bus: &gst::Bus,
+    name: &str,
+    wanted: &dyn Fn(&gst::StructureRef) -> bool,
+) -> Result<gst::Structure> {
+    let until = std::time::Instant::now() + DEADLINE;
+    let types = [gst::MessageType::Element, gst::MessageType::Error];
+    let mut seen = Vec::new();
+    loop {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        let left = gst::ClockTime::try_from(left).ok();
+        let Some(message) = bus.timed_pop_filtered(left, &types) else {
+            crate::fail!("no message {name} within {DEADLINE:?}, only {seen:?}");
+        };
+        if let gst::MessageView::Error(error) = message.view() {
+            crate::fail!("{} ({:?})", error.error(), error.debug());
+        }
+        let Some(structure) = message.structure() else {
+            continue;
+        };
+        if structure.name() == name && wanted(structure) {
+            return Ok(structure.to_owned());
+        }
+        seen.push(structure.to_string());
+    }
+}

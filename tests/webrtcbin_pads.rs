@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! webrtcbin and rtcsfu in one pipeline, pad to pad: a participant that another signalling brought.
+
+use std::sync::Mutex;
+
+use gst::prelude::*;
+use gst_rtc::embedded::Embedded;
+use gst_rtc::{Browser, DEADLINE, Failure, Result, Server, Visitor, check, my_turn};
+use gst_webrtc::{WebRTCSDPType, WebRTCSessionDescription};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+#[tokio::test]
+async fn what_a_webrtcbin_receives_enters_the_room_and_a_track_of_the_room_leaves_by_one() -> Result
+{
+    let _turn = my_turn().await;
+    let server = Server::serve(&[]).await?;
+    let browser = Browser::chromium().await?;
+    let alice = Visitor::join(&browser, &server, "lobby", "alice").await?;
+    let pipeline = Embedded::parse(&format!(
+        "rtcsfu name=sfu room=lobby listen=127.0.0.1:0 signaller::uri=ws://{}
+         webrtcbin name=theirs bundle-policy=max-bundle
+         webrtcbin name=ours bundle-policy=max-bundle
+         videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1
+         ! vp8enc deadline=1 keyframe-max-dist=30 ! rtpvp8pay pt=96
+         ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! theirs.
+         audiotestsrc is-live=true ! opusenc ! rtpopuspay pt=97
+         ! application/x-rtp,media=audio,encoding-name=OPUS,payload=97 ! theirs.
+         webrtcbin name=out bundle-policy=max-bundle
+         webrtcbin name=far bundle-policy=max-bundle
+         sfu.video_alice ! queue ! out.",
+        server.address()
+    ))?;
+    let [theirs, ours, out, far] =
+        ["theirs", "ours", "out", "far"].map(|name| pipeline.element(name));
+    let (theirs, ours, out, far) = (theirs?, ours?, out?, far?);
+    into_room(&ours, &pipeline.element("sfu")?);
+    connect(&theirs, &ours);
+    let mut widths = decoded(&far, pipeline.pipeline());
+    connect(&out, &far);
+    pipeline.play().await?;
+
+    let seen = alice.sees_and_hears("guest").await?;
+    check!(
+        (seen.frame_width, seen.frame_height) == (320, 240),
+        "{seen:?}"
+    );
+
+    let camera = alice.camera().await?;
+    for _ in 0..10 {
+        let size = timeout(DEADLINE, widths.recv()).await?;
+        check!(
+            size == Some(camera),
+            "{size:?} was decoded, the camera gives {camera:?}"
+        );
+    }
+    if let Some(error) = pipeline.error() {
+        return Err(Failure::new(error));
+    }
+    pipeline.stop().await
+}
+
+/// Links every track that a webrtcbin receives to the room, as one participant.
+fn into_room(webrtcbin: &gst::Element, sfu: &gst::Element) {
+    let sfu = sfu.downgrade();
+    webrtcbin.connect_pad_added(move |_, pad| {
+        let (Some(sfu), gst::PadDirection::Src) = (sfu.upgrade(), pad.direction()) else {
+            return;
+        };
+        let sink = sfu
+            .request_pad_simple("sink_%u")
+            .expect("rtcsfu takes sources at any time");
+        sink.set_property("participant", "guest");
+        pad.link(&sink).expect("both are RTP");
+    });
+}
+
+/// Decodes the video that a webrtcbin receives, and tells the size of each picture.
+fn decoded(webrtcbin: &gst::Element, pipeline: &gst::Pipeline) -> mpsc::Receiver<(u32, u32)> {
+    let (sender, receiver) = mpsc::channel(64);
+    let pipeline = pipeline.downgrade();
+    webrtcbin.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), gst::PadDirection::Src) = (pipeline.upgrade(), pad.direction()) else {
+            return;
+        };
+        let bin = gst::parse::bin_from_description(
+            "rtpvp8depay ! vp8dec ! fakesink name=picture sync=false signal-handoffs=true",
+            true,
+        );
+        let bin = bin.expect("these elements are installed");
+        let sender = sender.clone();
+        let picture = bin.by_name("picture").expect("it was just made");
+        picture.connect("handoff", false, move |arguments| {
+            let pad = arguments[2]
+                .get::<gst::Pad>()
+                .expect("the third argument is the pad");
+            let caps = pad.current_caps()?;
+            let structure = caps.structure(0)?;
+            let size = |key| {
+                structure
+                    .get::<i32>(key)
+                    .ok()
+                    .and_then(|n| u32::try_from(n).ok())
+            };
+            // A full channel has all the pictures that anybody asks for.
+            let _ = sender.try_send((size("width")?, size("height")?));
+            None
+        });
+        pipeline.add(&bin).expect("the bin has no other parent");
+        bin.sync_state_with_parent().expect("the pipeline plays");
+        let sink = bin.static_pad("sink").expect("its unlinked pad");
+        pad.link(&sink).expect("both are VP8");
+    });
+    receiver
+}
+
+/// Lets one webrtcbin offer to another as soon as it has something to offer, all in this process.
+fn connect(offerer: &gst::Element, answerer: &gst::Element) {
+    for (from, to) in [(offerer, answerer), (answerer, offerer)] {
+        let to = to.downgrade();
+        from.connect("on-ice-candidate", false, move |arguments| {
+            let candidate = [&arguments[1], &arguments[2]];
+            let (line, text) = (candidate[0].get::<u32>(), candidate[1].get::<String>());
+            let (line, text) = (line.expect("an m-line"), text.expect("a candidate"));
+            to.upgrade()?
+                .emit_by_name::<()>("add-ice-candidate", &[&line, &text]);
+            None
+        });
+    }
+    let answerer = answerer.downgrade();
+    let offered = Mutex::new(false);
+    offerer.connect("on-negotiation-needed", false, move |arguments| {
+        let offerer = arguments[0]
+            .get::<gst::Element>()
+            .expect("it is the element's signal");
+        let answerer = answerer.upgrade()?;
+        // Only the first: this room of two never changes.
+        if !std::mem::replace(&mut *offered.lock().ok()?, true) {
+            offer(&offerer, &answerer);
+        }
+        None
+    });
+}
+
+fn offer(offerer: &gst::Element, answerer: &gst::Element) {
+    let ends = [offerer, answerer].map(|end| end.downgrade());
+    let promise = gst::Promise::with_change_func(move |reply| {
+        let [offerer, answerer] = &ends;
+        let (Some(offerer), Some(answerer)) = (offerer.upgrade(), answerer.upgrade()) else {
+            return;
+        };
+        let offer = description(reply, "offer");
+        offerer.emit_by_name::<()>("set-local-description", &[&offer, &None::<gst::Promise>]);
+        answer(&offerer, &answerer, &offer);
+    });
+    offerer.emit_by_name::<()>("create-offer", &[&None::<gst::Structure>, &promise]);
+}
+
+fn answer(offerer: &gst::Element, answerer: &gst::Element, offer: &WebRTCSessionDescription) {
+    let ends = [offerer, answerer].map(|end| end.downgrade());
+    let set = gst::Promise::with_change_func(move |_| {
+        let Some(answerer) = ends[1].upgrade() else {
+            return;
+        };
+        let created = gst::Promise::with_change_func(move |reply| {
+            let [offerer, answerer] = &ends;
+            let (Some(offerer), Some(answerer)) = (offerer.upgrade(), answerer.upgrade()) else {
+                return;
+            };
+            let answer = description(reply, "answer");
+            answerer.emit_by_name::<()>("set-local-description", &[&answer, &None::<gst::Promise>]);
+            offerer.emit_by_name::<()>("set-remote-description", &[&answer, &None::<gst::Promise>]);
+        });
+        answerer.emit_by_name::<()>("create-answer", &[&None::<gst::Structure>, &created]);
+    });
+    answerer.emit_by_name::<()>("set-remote-description", &[offer, &set]);
+}
+
+fn description(
+    reply: std::result::Result<Option<&gst::StructureRef>, gst::PromiseError>,
+    key: &str,
+) -> WebRTCSessionDescription {
+    let reply = reply
+        .expect("the promise is kept")
+        .expect("there is a description");
+    let made = reply
+        .value(key)
+        .and_then(|value| Ok(value.get::<WebRTCSessionDescription>()));
+    let made = made
+        .expect("webrtcbin makes a description")
+        .expect("of its own type");
+    assert!(matches!(
+        made.type_(),
+        WebRTCSDPType::Offer | WebRTCSDPType::Answer
+    ));
+    made
+}
