@@ -81,7 +81,7 @@ fn set_length(message: &mut [u8], coming: usize) {
 }
 
 /// CRC-32 of ISO 3309, bit by bit: one short message now and then does not pay for a table.
-fn crc32(data: &[u8]) -> u32 {
+pub(super) fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     })
