@@ -25,7 +25,8 @@ pub use error::{NegotiationError, Refusal, Refused, RefusedList};
 pub use offer::{OfferedTrack, offer_publish, offer_receive};
 
 use crate::media::{
-    Candidate, Fingerprint, ReceiveSpec, SessionDescription, Setup, SlotSpec, TransportDescription,
+    Candidate, Fingerprint, Proto, ReceiveSpec, SessionDescription, Setup, SlotSpec,
+    TransportDescription,
 };
 
 /// Our side of a transport, before its DTLS role is known.
@@ -44,14 +45,17 @@ pub struct LocalTransport {
 }
 
 impl LocalTransport {
+    /// Simple clients try the first candidate only, and most of them over UDP and IPv4.
     fn describe(&self, setup: Setup) -> TransportDescription {
+        let mut candidates = self.candidates.clone();
+        candidates.sort_by_key(|c| (c.proto == Proto::Tcp, c.addr.is_ipv6()));
         TransportDescription {
             ufrag: self.ufrag.clone(),
             pwd: self.pwd.clone(),
             ice_lite: self.ice_lite,
             fingerprints: vec![self.fingerprint.clone()],
             setup,
-            candidates: self.candidates.clone(),
+            candidates,
         }
     }
 }
@@ -69,7 +73,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { audio: 128, video: 128, layers: 4 }
+        Limits {
+            audio: 128,
+            video: 128,
+            layers: 4,
+        }
     }
 }
 
