@@ -115,6 +115,7 @@ impl Session {
         if self.candidates < MAX_CANDIDATES && !self.is_over() {
             self.candidates += 1;
             self.ice.add_remote_candidate(self.now, &candidate);
+            self.follow_ice(self.now);
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 /// First wait for an answer; doubles (RFC 6347 §4.2.4.1).
 const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
-const LAST_TIMEOUT: Duration = Duration::from_secs(8);
+const LAST_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long the last flight is kept after the handshake, for a peer that did not get it.
-const LINGER: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_secs(20);
 /// A peer that repeats itself gets an answer no more often than this.
 const REPEAT_INTERVAL: Duration = Duration::from_millis(50);
 

@@ -63,7 +63,11 @@ impl Full {
         }
         self.remotes.push(candidate.addr);
         self.agent.add_remote_candidate(to_agent(candidate, candidate.kind));
-        self.handle_timeout(now);
+        match self.remotes.len() {
+            1 => self.handle_timeout(now),
+            // Each further check has to wait for its turn.
+            _ => self.advance(now),
+        }
     }
 
     /// No checks to groups, and none to this host's own services unless we are on loopback ourselves.

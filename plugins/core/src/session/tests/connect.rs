@@ -25,7 +25,7 @@ fn sessions_connect_in_both_dtls_roles_with_every_profile() {
 #[test]
 fn a_handshake_takes_few_round_trips() {
     let mut pair = Pair::simple(1, true);
-    pair.run(8 * LATENCY);
+    pair.run(10 * LATENCY);
     assert!(pair.both_connected(), "{:?}", pair.events);
 }
 

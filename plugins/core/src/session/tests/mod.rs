@@ -95,6 +95,8 @@ struct Pair {
     loss: f64,
     /// Datagrams that may not pass.
     blocked: fn(PacketKind) -> bool,
+    /// Every datagram also arrives cut off at every length, and twice.
+    mangled: bool,
     network: Vec<Parcel>,
     events: Vec<(&'static str, SessionEvent)>,
     /// Every datagram that was sent: from the client?, and what.
@@ -111,6 +113,7 @@ impl Pair {
             random: StdRng::seed_from_u64(seed),
             loss: 0.0,
             blocked: |_| false,
+            mangled: false,
             network: Vec::new(),
             events: Vec::new(),
             log: Vec::new(),
@@ -162,6 +165,11 @@ impl Pair {
         let due = self.network.extract_if(.., |parcel| parcel.arrives <= now).collect::<Vec<_>>();
         for mut parcel in due {
             let session = if parcel.to_server { &mut self.server } else { &mut self.client };
+            if self.mangled {
+                for len in 0..=parcel.data.len() {
+                    session.handle_datagram(now, parcel.path, &mut parcel.data[..len].to_vec());
+                }
+            }
             session.handle_datagram(now, parcel.path, &mut parcel.data);
             self.collect();
         }

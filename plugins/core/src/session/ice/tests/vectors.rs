@@ -40,7 +40,6 @@ fn sample_request_of_rfc_5769_2_1() {
     let message = StunMessage::parse(&data).expect("a whole message");
     assert!(message.is_binding_request());
     assert_eq!(message.split_username(), Some(("evtj", "h6vY")));
-    assert_eq!(message.software(), Some("STUN test client"));
     assert_eq!(message.prio(), Some(0x6e00_01ff));
     assert_eq!(message.ice_controlled(), Some(0x932f_f9b1_5126_3b36));
     assert!(message.verify(PASSWORD, sha1_hmac));
@@ -50,7 +49,6 @@ fn sample_request_of_rfc_5769_2_1() {
 fn check_response(data: &[u8], address: &str) {
     let message = StunMessage::parse(data).expect("a whole message");
     assert!(message.is_successful_binding_response());
-    assert_eq!(message.software(), Some("test vector"));
     assert_eq!(message.mapped_address(), address.parse::<SocketAddr>().ok());
     assert!(message.verify(PASSWORD, sha1_hmac));
     check_fingerprint(data);
