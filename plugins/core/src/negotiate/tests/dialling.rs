@@ -45,7 +45,7 @@ fn what_we_publish_the_server_takes() {
         (video.mid.as_str(), video.ssrc.ssrc, video.ssrc.rtx),
         ("1", 12, Some(13))
     );
-    assert_eq!(answer.receive[1].ssrcs, [video.ssrc.clone()]);
+    assert_eq!(answer.receive[1].ssrcs, std::slice::from_ref(&video.ssrc));
     assert_eq!(answer.receive[1].payloads[0].pt, video.payloads[0].pt);
     assert!(video.extensions.id(Extension::AbsSendTime).is_some());
 }
@@ -59,7 +59,7 @@ fn what_the_server_sends_we_receive() {
     assert!(accepted.slots.is_empty());
     for (receive, slot) in accepted.receive.iter().zip(&answer.slots) {
         assert_eq!((&receive.mid, receive.kind), (&slot.mid, slot.kind));
-        assert_eq!(receive.ssrcs, [slot.ssrc.clone()]);
+        assert_eq!(receive.ssrcs, std::slice::from_ref(&slot.ssrc));
         assert_eq!(receive.extensions, slot.extensions);
         let pts = |p: &[PayloadParams]| p.iter().map(|p| (p.pt, p.rtx_pt)).collect::<Vec<_>>();
         assert_eq!(pts(&receive.payloads), pts(&slot.payloads));

@@ -6,6 +6,7 @@ mod golden;
 mod hostile;
 mod peers;
 mod round_trip;
+mod servers;
 mod webrtcbin;
 
 use super::parse;
