@@ -9,7 +9,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
+    SslContext, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::x509::{X509, X509NameBuilder, X509Ref};
 
@@ -113,7 +113,6 @@ fn context(key: &PKey<Private>, certificate: &X509) -> Result<SslContext, Sessio
     builder.set_options(
         SslOptions::NO_QUERY_MTU | SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION,
     );
-    builder.set_mode(SslMode::RELEASE_BUFFERS);
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     // A peer without a certificate is refused; each session replaces the callback by one that knows the fingerprints.
     builder.set_verify_callback(

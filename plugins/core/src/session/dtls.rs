@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! DTLS 1.2 (RFC 6347) with `use_srtp` (RFC 5764), by OpenSSL over datagrams in memory.
 
+mod buffers;
 mod flight;
 mod wire;
 
@@ -137,7 +138,7 @@ impl Dtls {
 
     /// Says goodbye (close_notify).
     pub(super) fn close(&mut self) {
-        if self.started {
+        if self.started && buffers::alloc(self.stream.ssl()) {
             let _ = self.stream.shutdown(); // Only ever fails when there is nobody to tell.
         }
     }
@@ -146,10 +147,16 @@ impl Dtls {
     fn drive(&mut self, now: Instant) -> (Progress, bool) {
         // OpenSSL takes any error left in the thread's queue, by whomever, for its own.
         drop(ErrorStack::get());
+        if !buffers::alloc(self.stream.ssl()) {
+            return (Progress::None, false);
+        }
         let progress = match self.connected {
             true => self.read(),
             false => self.shake_hands(),
         };
+        if self.connected {
+            buffers::free(self.stream.ssl());
+        }
         let sent = self.flight.collect(now, self.stream.get_mut(), self.connected);
         (progress, sent)
     }
