@@ -3,4 +3,5 @@
 
 pub mod hub;
 mod io;
+mod node;
 pub mod sdp;

@@ -55,8 +55,6 @@ pub struct Limits {
     pub tcp_connections: usize,
     /// How long a new TCP connection may take to send its first STUN request. Default 10 s.
     pub tcp_first_packet: Duration,
-    /// How long a session may take to connect before it is closed. Default 30 s.
-    pub connect: Duration,
 }
 
 impl Default for Limits {
@@ -68,7 +66,6 @@ impl Default for Limits {
             sessions: 64,
             tcp_connections: 1_000,
             tcp_first_packet: Duration::from_secs(10),
-            connect: Duration::from_secs(30),
         }
     }
 }

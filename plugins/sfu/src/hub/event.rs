@@ -14,7 +14,7 @@ pub struct LocalTrackId {
 }
 
 /// A wish to receive a track in this process.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TapId(pub u32);
 
 /// A source in this process that becomes a track of a room.

@@ -17,4 +17,5 @@ mod worker;
 pub(crate) use command::{Command, Mailbox};
 pub(crate) use listen::Listening;
 pub(crate) use sys::interface_addresses;
+pub(crate) use tcp::TcpLimits;
 pub(crate) use worker::{Worker, WorkerConfig, WorkerEvent, WorkerObserver};

@@ -13,7 +13,7 @@ use slab::Slab;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Bytes that wait for a slow peer. Beyond, whole frames are dropped: media that waits longer is late anyway.

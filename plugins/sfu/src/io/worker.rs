@@ -120,7 +120,8 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut events = Vec::new();
         while !self.stopping {
-            if self.epoll.wait(&mut events, self.wait()).is_err() {
+            let wait = self.wait();
+            if self.epoll.wait(&mut events, wait).is_err() {
                 // Cannot happen with descriptors that are all our own; if it does, it must not become a spin.
                 std::thread::sleep(SHORTEST_WAIT);
             }

@@ -36,6 +36,10 @@ pub(crate) struct Incoming<'a> {
     pub(crate) segment_size: usize,
 }
 
+// SAFETY: the pointers in the headers and vectors are written anew before each call and used by that call only; between calls they
+// mean nothing. All memory is owned.
+unsafe impl Send for ReceiveBatch {}
+
 impl ReceiveBatch {
     /// Messages that one call takes.
     pub(crate) const SIZE: usize = BATCH;

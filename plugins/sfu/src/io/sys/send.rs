@@ -43,6 +43,10 @@ pub(crate) struct SendBatch {
     headers: Vec<libc::mmsghdr>,
 }
 
+// SAFETY: the pointers in the headers and vectors are written anew before each call and used by that call only; between calls they
+// mean nothing. All memory is owned.
+unsafe impl Send for SendBatch {}
+
 impl SendBatch {
     /// Messages that one call takes.
     pub(crate) const SIZE: usize = BATCH;
