@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! # rtcsfu
+//!
+//! A WebRTC selective forwarding unit as one element: participants of a room are connected over the network, and every
+//! track can be taken out of the room, or put into it, on a pad.
+//!
+//! Forwarding between participants needs no pad and costs the pipeline nothing. The element serves its rooms from PAUSED on;
+//! pads carry data in PLAYING.
+//!
+//! ## Sink pads
+//!
+//! Each request pad `sink_%u` takes one RTP stream, encoded once for all receivers. The pad properties `participant` and
+//! `track` say whose and which track it becomes, `audience` restricts it to one receiver. Buffers are sent when the
+//! pipeline's clock reaches their time, so files play at their own speed.
+//!
+//! ```text
+//! gst-launch-1.0 rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo sink_0::participant=bars sink_1::participant=bars \
+//!   videotestsrc is-live=true ! video/x-raw,width=640,height=360 ! vp8enc deadline=1 keyframe-max-dist=60 ! rtpvp8pay ! sfu.sink_0 \
+//!   audiotestsrc is-live=true wave=ticks ! opusenc ! rtpopuspay ! sfu.sink_1
+//! ```
+//!
+//! Everybody in the room `demo` now sees and hears a participant called `bars`.
+//!
+//! ## Src pads
+//!
+//! Request pads `video_%s` and `audio_%s` exist at once; caps and data come when that participant publishes. `%s` is the name
+//! of a participant, which means its first track of the kind, or `participant.track`. Names that cannot be part of a
+//! pad name can be set with the pad properties `participant` and `track` instead. Buffers hold whole RTP packets in order,
+//! lost ones repaired where they can be; video starts with a keyframe. Their times are those of the capture, by the sender
+//! reports of the publisher, so audio and video of a participant are in sync in any muxer:
+//!
+//! ```text
+//! gst-launch-1.0 -e rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo \
+//!   sfu.video_alice ! rtpvp8depay ! queue ! matroskamux name=mux ! filesink location=alice.mkv \
+//!   sfu.audio_alice ! rtpopusdepay ! queue ! mux.
+//! ```
+//!
+//! waits for alice and records her until Ctrl-C, without encoding anything again.
+//!
+//! With `expose=all` every track of the other participants appears by itself as a pad `track_%s`, called
+//! `track_participant.track`, and goes when the track goes. A room has no last track, so `no-more-pads` is never emitted.
+//!
+//! When a participant leaves, its request pads stay and send gap events, because it may come back: a recording goes on after
+//! a page was reloaded. With `on-leave=eos` they send end-of-stream instead, so that a file is finished with its participant.
+//!
+//! ## Without a signaller
+//!
+//! Sink pads reach src pads of the same element directly; nothing else is needed:
+//!
+//! ```text
+//! gst-launch-1.0 -e rtcsfu name=sfu sink_0::participant=alice \
+//!   videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay ! sfu.sink_0 \
+//!   sfu.video_alice ! rtpvp8depay ! matroskamux ! filesink location=loop.mkv
+//! ```
+//!
+//! ## Messages
+//!
+//! Each of the signals is also an element message on the bus, named `rtcsfu-` and the signal's name, with a field for each
+//! of its arguments: see them with `gst-launch-1.0 -m`.
+
+mod caps;
+mod child_proxy;
+mod clock;
+mod events;
+mod expose;
+mod imp;
+mod notice;
+mod properties;
+mod run;
+mod settings;
+mod signaller;
+mod sink_pad;
+mod src_pad;
+mod stats;
+mod tap;
+mod taps;
+
+pub use settings::{Expose, OnLeave};
+
+use gst::glib;
+use gst::prelude::*;
+use std::sync::LazyLock;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("rtcsfu", gst::DebugColorFlags::empty(), Some("WebRTC SFU"))
+});
+
+glib::wrapper! {
+    /// The element `rtcsfu`.
+    pub struct RtcSfu(ObjectSubclass<imp::RtcSfu>) @extends gst::Element, gst::Object, @implements gst::ChildProxy;
+}
+
+glib::wrapper! {
+    /// A pad on which a local source enters the room.
+    pub struct RtcSfuSinkPad(ObjectSubclass<sink_pad::SinkPad>) @extends gst::Pad, gst::Object;
+}
+
+glib::wrapper! {
+    /// A pad on which a track leaves the room.
+    pub struct RtcSfuSrcPad(ObjectSubclass<src_pad::SrcPad>) @extends gst::Pad, gst::Object;
+}
+
+glib::wrapper! {
+    /// How the element finds its signaller; the child `signaller` of the element.
+    pub struct RtcSfuSignaller(ObjectSubclass<signaller::Signaller>);
+}
+
+/// Registers the element.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "rtcsfu",
+        gst::Rank::NONE,
+        RtcSfu::static_type(),
+    )
+}

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A pad on which a local source enters the room.
+
+use super::clock::ClockSample;
+use super::imp::RtcSfu;
+use super::{CAT, RtcSfuSinkPad, caps};
+use crate::hub::{Hub, LocalTrack, LocalTrackId};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_rtc_core::media::PayloadParams;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What the application says of the track.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Labels {
+    pub(super) room: Option<String>,
+    pub(super) participant: Option<String>,
+    pub(super) track: Option<String>,
+    pub(super) audience: Option<String>,
+}
+
+/// A track of the hub.
+#[derive(Clone)]
+struct Published {
+    hub: Arc<Hub>,
+    id: LocalTrackId,
+    participant: String,
+    track: String,
+}
+
+#[derive(Default)]
+struct State {
+    flushing: bool,
+    playing: bool,
+    eos: bool,
+    segment: gst::FormattedSegment<gst::ClockTime>,
+    payload: Option<PayloadParams>,
+    published: Option<Published>,
+    /// The labels have changed since.
+    stale: bool,
+    /// What the streaming thread waits for.
+    clock_id: Option<gst::SingleShotClockId>,
+}
+
+/// See [`RtcSfuSinkPad`].
+#[derive(Default)]
+pub struct SinkPad {
+    labels: Mutex<Labels>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl SinkPad {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn chain(
+        &self,
+        element: &RtcSfu,
+        buffer: &gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let running_time = self.wait_for_playing(buffer)?;
+        if let Some(running_time) = running_time {
+            self.wait_for_time(element, running_time)?;
+        }
+        let (hub, id) = self.ensure_published(element)?;
+        let clock = ClockSample::take(&*element.obj());
+        let capture = match (clock, running_time) {
+            (Some(clock), Some(running_time)) => clock.instant(running_time),
+            _ => Instant::now(),
+        };
+        let packet = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+        hub.push(id, &packet, capture);
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Nothing is sent before the pipeline plays. The running time of the buffer, when it has one.
+    fn wait_for_playing(
+        &self,
+        buffer: &gst::BufferRef,
+    ) -> Result<Option<gst::ClockTime>, gst::FlowError> {
+        let mut state = self.lock();
+        loop {
+            match &*state {
+                State { flushing: true, .. } => return Err(gst::FlowError::Flushing),
+                State { eos: true, .. } => return Err(gst::FlowError::Eos),
+                State {
+                    playing: true,
+                    segment,
+                    ..
+                } => return Ok(segment.to_running_time(buffer.pts())),
+                _ => {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
+            }
+        }
+    }
+
+    /// A source that is not live runs ahead; its packets are sent when their time has come.
+    fn wait_for_time(
+        &self,
+        element: &RtcSfu,
+        running_time: gst::ClockTime,
+    ) -> Result<(), gst::FlowError> {
+        let element = element.obj();
+        let (Some(clock), Some(base_time)) = (element.clock(), element.base_time()) else {
+            return Ok(());
+        };
+        let due = base_time + running_time;
+        if clock.time() >= due {
+            return Ok(());
+        }
+        let id = clock.new_single_shot_id(due);
+        {
+            let mut state = self.lock();
+            if state.flushing {
+                return Err(gst::FlowError::Flushing);
+            }
+            state.clock_id = Some(id.clone());
+        }
+        let (result, _) = id.wait();
+        let mut state = self.lock();
+        state.clock_id = None;
+        match result {
+            Err(gst::ClockError::Unscheduled) if state.flushing => Err(gst::FlowError::Flushing),
+            // Unscheduled by a pause: sent as it is, the time is over by then.
+            _ => Ok(()),
+        }
+    }
+
+    fn ensure_published(
+        &self,
+        element: &RtcSfu,
+    ) -> Result<(Arc<Hub>, LocalTrackId), gst::FlowError> {
+        let (published, payload) = {
+            let mut state = self.lock();
+            let stale = std::mem::take(&mut state.stale)
+                .then(|| state.published.take())
+                .flatten();
+            (
+                stale
+                    .map(|old| (old, false))
+                    .or(state.published.clone().map(|new| (new, true))),
+                state.payload.clone(),
+            )
+        };
+        match (published, payload) {
+            (Some((published, true)), _) => Ok((published.hub, published.id)),
+            (old, Some(payload)) => {
+                if let Some((old, _)) = old {
+                    old.hub.unpublish(old.id);
+                }
+                self.publish(element, payload)
+            }
+            (_, None) => {
+                gst::element_imp_error!(
+                    element,
+                    gst::StreamError::Format,
+                    (
+                        "{}: buffers without caps; link the src pad of an RTP payloader",
+                        self.obj().name()
+                    )
+                );
+                Err(gst::FlowError::NotNegotiated)
+            }
+        }
+    }
+
+    fn publish(
+        &self,
+        element: &RtcSfu,
+        payload: PayloadParams,
+    ) -> Result<(Arc<Hub>, LocalTrackId), gst::FlowError> {
+        let hub = element.hub().ok_or(gst::FlowError::Flushing)?;
+        let Labels {
+            room,
+            participant,
+            track,
+            audience,
+        } = self.obj().labels();
+        let kind = payload.codec.kind();
+        let participant = participant.unwrap_or_else(|| element.obj().name().to_string());
+        let track = track.unwrap_or_else(|| element.free_track_name(&participant, kind));
+        let request = LocalTrack {
+            room,
+            participant: participant.clone(),
+            track: track.clone(),
+            kind,
+            payload,
+            audience,
+        };
+        let id = hub.publish(request).map_err(|error| {
+            let name = self.obj().name();
+            gst::element_imp_error!(
+                element,
+                gst::ResourceError::Settings,
+                ("{name}: {participant}.{track}: {error}")
+            );
+            gst::FlowError::Error
+        })?;
+        gst::info!(CAT, imp = self, "published as {participant}.{track}");
+        self.lock().published = Some(Published {
+            hub: hub.clone(),
+            id,
+            participant,
+            track,
+        });
+        Ok((hub, id))
+    }
+
+    fn event(&self, element: &RtcSfu, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Caps(caps) => return self.set_caps(element, caps.caps()),
+            gst::EventView::Segment(segment) => {
+                // Of other formats there is no running time; then what comes is taken as captured now.
+                let time = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
+                self.lock().segment = time.unwrap_or_default();
+            }
+            gst::EventView::StreamStart(_) => self.lock().eos = false,
+            gst::EventView::FlushStart(_) => self.set_flushing(true),
+            gst::EventView::FlushStop(_) => {
+                self.set_flushing(false);
+                let mut state = self.lock();
+                state.eos = false;
+                state.segment = gst::FormattedSegment::new();
+            }
+            gst::EventView::Eos(_) => {
+                self.obj().unpublish();
+                self.lock().eos = true;
+                element.check_eos();
+            }
+            // The stream ends here; what else is said of it concerns nobody.
+            _ => {}
+        }
+        true
+    }
+
+    fn set_caps(&self, element: &RtcSfu, caps: &gst::CapsRef) -> bool {
+        let payload = match caps::payload(caps) {
+            Ok(payload) => payload,
+            Err(error) => {
+                let name = self.obj().name();
+                gst::element_imp_error!(
+                    element,
+                    gst::StreamError::Format,
+                    ("{name}: {error}"),
+                    ["caps {caps}"]
+                );
+                return false;
+            }
+        };
+        let changed = self.lock().payload.replace(payload.clone()) != Some(payload.clone());
+        if changed {
+            self.obj().unpublish();
+            return self.publish(element, payload).is_ok();
+        }
+        true
+    }
+
+    fn set_flushing(&self, flushing: bool) {
+        let mut state = self.lock();
+        state.flushing = flushing;
+        if let Some(id) = state.clock_id.take().filter(|_| flushing) {
+            id.unschedule();
+        }
+        self.changed.notify_all();
+    }
+
+    fn activate(&self, active: bool) {
+        self.set_flushing(!active);
+        if active {
+            let mut state = self.lock();
+            state.eos = false;
+            state.segment = gst::FormattedSegment::new();
+            state.payload = None;
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SinkPad {
+    const NAME: &'static str = "GstRtcSfuSinkPad";
+    type Type = RtcSfuSinkPad;
+    type ParentType = gst::Pad;
+}
+
+impl ObjectImpl for SinkPad {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let text = |name: &str, nick: &str, blurb: &str| {
+                glib::ParamSpecString::builder(name)
+                    .nick(nick)
+                    .blurb(blurb)
+                    .mutable_playing()
+                    .build()
+            };
+            vec![
+                text(
+                    "room",
+                    "Room",
+                    "Name of the room. Unset: the one of the element",
+                ),
+                text(
+                    "participant",
+                    "Participant",
+                    "Name of the participant the track belongs to. Unset: the name of the element",
+                ),
+                text(
+                    "track",
+                    "Track",
+                    "Name of the track, unique for the participant. Unset: audio or video; audio1, video1 and so on \
+                     where that is taken",
+                ),
+                text(
+                    "audience",
+                    "Audience",
+                    "Name of the only participant who receives the track. Unset: everybody else in the room",
+                ),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let text = value
+            .get::<Option<String>>()
+            .expect("GObject checked the type")
+            .filter(|text| !text.is_empty());
+        {
+            let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+            let label = match pspec.name() {
+                "room" => &mut labels.room,
+                "participant" => &mut labels.participant,
+                "track" => &mut labels.track,
+                "audience" => &mut labels.audience,
+                name => unreachable!("no property {name}"),
+            };
+            if *label == text {
+                return;
+            }
+            *label = text;
+        }
+        // The streaming thread publishes it again with its next packet.
+        self.lock().stale = true;
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let labels = self.obj().labels();
+        match pspec.name() {
+            "room" => labels.room.to_value(),
+            "participant" => labels.participant.to_value(),
+            "track" => labels.track.to_value(),
+            "audience" => labels.audience.to_value(),
+            name => unreachable!("no property {name}"),
+        }
+    }
+}
+
+impl GstObjectImpl for SinkPad {}
+impl PadImpl for SinkPad {}
+
+impl RtcSfuSinkPad {
+    /// A pad that still has to be added to its element.
+    pub(super) fn new(template: &gst::PadTemplate, name: &str) -> RtcSfuSinkPad {
+        gst::PadBuilder::<RtcSfuSinkPad>::from_template(template)
+            .name(name)
+            .chain_function(|pad, parent, buffer| {
+                RtcSfu::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |element| pad.imp().chain(element, &buffer),
+                )
+            })
+            .chain_list_function(|pad, parent, list| {
+                RtcSfu::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |element| {
+                        list.iter().try_fold(gst::FlowSuccess::Ok, |_, buffer| {
+                            pad.imp().chain(element, buffer)
+                        })
+                    },
+                )
+            })
+            .event_function(|pad, parent, event| {
+                RtcSfu::catch_panic_pad_function(
+                    parent,
+                    || false,
+                    |element| pad.imp().event(element, event),
+                )
+            })
+            .query_function(|pad, parent, query| match query.type_() {
+                gst::QueryType::Caps | gst::QueryType::AcceptCaps => {
+                    gst::Pad::query_default(pad, parent, query)
+                }
+                _ => false,
+            })
+            .activatemode_function(|pad, _parent, _mode, active| {
+                pad.imp().activate(active);
+                Ok(())
+            })
+            .iterate_internal_links_function(|_, _| gst::Iterator::from_vec(Vec::new()))
+            .build()
+    }
+
+    fn labels(&self) -> Labels {
+        self.imp()
+            .labels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The track it feeds.
+    pub(super) fn published(&self) -> Option<LocalTrackId> {
+        self.imp()
+            .lock()
+            .published
+            .as_ref()
+            .map(|published| published.id)
+    }
+
+    /// Whether it feeds a track of these names.
+    pub(super) fn publishes(&self, participant: &str, track: &str) -> bool {
+        let state = self.imp().lock();
+        state
+            .published
+            .as_ref()
+            .is_some_and(|p| p.participant == participant && p.track == track)
+    }
+
+    /// Takes its track out of the room.
+    pub(super) fn unpublish(&self) {
+        let published = self.imp().lock().published.take();
+        if let Some(Published { hub, id, .. }) = published {
+            hub.unpublish(id);
+        }
+    }
+
+    /// The pipeline plays, or pauses.
+    pub(super) fn set_playing(&self, playing: bool) {
+        let imp = self.imp();
+        let mut state = imp.lock();
+        state.playing = playing;
+        if let Some(id) = state.clock_id.take().filter(|_| !playing) {
+            id.unschedule();
+        }
+        imp.changed.notify_all();
+    }
+
+    /// Its stream has ended.
+    pub(super) fn is_eos(&self) -> bool {
+        self.imp().lock().eos
+    }
+
+    /// Asks what is upstream for a keyframe.
+    pub(super) fn ask_for_keyframe(&self) {
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        if !self.push_event(event) {
+            gst::debug!(CAT, obj = self, "upstream makes no keyframes on request");
+        }
+    }
+}
