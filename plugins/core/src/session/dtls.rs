@@ -30,7 +30,7 @@ pub(super) enum Progress {
     /// Nothing to report.
     None,
     /// The handshake is done, the certificate is the announced one, these are the keys.
-    Connected(Keys),
+    Connected(Box<Keys>),
     /// The peer closed.
     Closed,
     /// The handshake failed; what is to be sent says so to the peer.
@@ -176,7 +176,7 @@ impl Dtls {
         match self.keys() {
             Ok(keys) => {
                 self.connected = true;
-                Progress::Connected(keys)
+                Progress::Connected(Box::new(keys))
             }
             Err(error) => {
                 self.close();

@@ -211,7 +211,8 @@ impl Session {
         self.drain_dtls();
         match progress {
             None | Some(Progress::None) => {}
-            Some(Progress::Connected(Keys { profile, sealer, opener })) => {
+            Some(Progress::Connected(keys)) => {
+                let Keys { profile, sealer, opener } = *keys;
                 self.media = Some(Box::new(Media { sealer, opener }));
                 self.events.push_back(SessionEvent::Connected(profile));
             }

@@ -55,6 +55,7 @@ pub(super) enum Verdict {
 }
 
 /// The agent of a session.
+#[allow(clippy::large_enum_variant)] // Nearly all sessions are lite.
 pub(super) enum Ice {
     Lite(Lite),
     Full(Box<Full>),
