@@ -96,7 +96,13 @@ impl SendArena {
                 s.full = len < s.segment_size;
                 s.end = end;
             }
-            _ => self.stretches.push(Stretch { path: *path, start, end, segment_size: len, full: false }),
+            _ => self.stretches.push(Stretch {
+                path: *path,
+                start,
+                end,
+                segment_size: len,
+                full: false,
+            }),
         }
     }
 
@@ -124,7 +130,11 @@ mod tests {
     use crate::media::Proto;
 
     fn path(port: u16) -> Path {
-        Path { proto: Proto::Udp, local: ([127, 0, 0, 1], 1).into(), remote: ([127, 0, 0, 1], port).into() }
+        Path {
+            proto: Proto::Udp,
+            local: ([127, 0, 0, 1], 1).into(),
+            remote: ([127, 0, 0, 1], port).into(),
+        }
     }
 
     #[test]
@@ -134,9 +144,18 @@ mod tests {
             arena.push(&path(1), &vec![len as u8; len]);
         }
         arena.push(&path(2), &[1; 100]);
-        let runs: Vec<_> = arena.runs().map(|r| (r.path.remote.port(), r.count(), r.bytes.len())).collect();
+        let runs: Vec<_> = arena
+            .runs()
+            .map(|r| (r.path.remote.port(), r.count(), r.bytes.len()))
+            .collect();
         assert_eq!(runs, [(1, 3, 260), (1, 1, 100), (2, 1, 100)]);
-        let sizes: Vec<_> = arena.runs().next().expect("a run").datagrams().map(<[u8]>::len).collect();
+        let sizes: Vec<_> = arena
+            .runs()
+            .next()
+            .expect("a run")
+            .datagrams()
+            .map(<[u8]>::len)
+            .collect();
         assert_eq!(sizes, [100, 100, 60]);
     }
 

@@ -4,16 +4,16 @@
 //! Everything is driven the same way: `handle_*(now, …)` takes what came in, `poll_*` hands out what follows, and the caller
 //! repeats until nothing is left. Time and randomness are passed in, so the same input gives the same output twice.
 
-pub mod codec;
-pub mod packet;
-pub mod engine;
 pub mod arena;
+pub mod codec;
+pub mod engine;
 pub mod id;
 pub mod media;
 pub mod nack;
 pub mod negotiate;
-pub mod reception;
+pub mod packet;
 mod peer;
+pub mod reception;
 mod router;
 pub mod rtcp;
 pub mod rtp;

@@ -253,7 +253,9 @@ impl ExtensionMap {
 
     /// The extension of an id.
     pub fn extension(&self, id: u8) -> Option<Extension> {
-        Extension::ALL.into_iter().find(|e| id != 0 && self.ids[*e as usize] == id)
+        Extension::ALL
+            .into_iter()
+            .find(|e| id != 0 && self.ids[*e as usize] == id)
     }
 
     /// Sets the id of an extension; 0 removes it.
@@ -263,7 +265,9 @@ impl ExtensionMap {
 
     /// All pairs, in the order of [`Extension::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Extension, u8)> + '_ {
-        Extension::ALL.into_iter().filter_map(|e| self.id(e).map(|id| (e, id)))
+        Extension::ALL
+            .into_iter()
+            .filter_map(|e| self.id(e).map(|id| (e, id)))
     }
 }
 

@@ -74,7 +74,12 @@ pub struct Origin {
 
 impl MediaPacket {
     /// Takes a plain RTP packet whose header has been parsed, reading the extensions that travel with it.
-    pub fn new(data: Box<[u8]>, header: rtp::Header, extensions: &ExtensionMap, origin: Origin) -> MediaPacket {
+    pub fn new(
+        data: Box<[u8]>,
+        header: rtp::Header,
+        extensions: &ExtensionMap,
+        origin: Origin,
+    ) -> MediaPacket {
         let mut packet = MediaPacket {
             track: origin.track,
             layer: origin.layer,
@@ -103,7 +108,9 @@ impl MediaPacket {
         let (mut level, mut orientation, mut dependency) = (None, None, 0..0);
         for (id, value) in self.header.extensions(&self.data) {
             match (map.extension(id), value) {
-                (Some(Extension::AudioLevel), [byte, ..]) => level = Some((byte & 0x7f, byte & 0x80 != 0)),
+                (Some(Extension::AudioLevel), [byte, ..]) => {
+                    level = Some((byte & 0x7f, byte & 0x80 != 0))
+                }
                 (Some(Extension::VideoOrientation), [byte, ..]) => orientation = Some(*byte),
                 (Some(Extension::DependencyDescriptor), _) => {
                     let start = value.as_ptr() as usize - self.data.as_ptr() as usize;

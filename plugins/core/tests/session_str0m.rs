@@ -3,7 +3,8 @@
 
 use gst_rtc_core::media::{Fingerprint, Path, Proto, Setup, TransportDescription};
 use gst_rtc_core::session::{
-    Certificate, IceRole, Incoming, SRTP_OVERHEAD, Session, SessionConfig, SessionEvent, SrtpProfile, Transmit,
+    Certificate, IceRole, Incoming, SRTP_OVERHEAD, Session, SessionConfig, SessionEvent,
+    SrtpProfile, Transmit,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +40,10 @@ struct Call {
 impl Call {
     fn new(version: DtlsVersion, dtls_client: bool, profile: SrtpProfile) -> Call {
         let now = Instant::now();
-        let mut rtc = RtcConfig::new().set_rtp_mode(true).set_dtls_version(version).build(now);
+        let mut rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .set_dtls_version(version)
+            .build(now);
         rtc.add_local_candidate(Candidate::host(addr(CLIENT), "udp").expect("a candidate"));
         rtc.add_remote_candidate(Candidate::host(addr(SERVER), "udp").expect("a candidate"));
         let certificate = Arc::new(Certificate::generate().expect("a certificate"));
@@ -47,9 +51,18 @@ impl Call {
         let own = api.local_ice_credentials();
         let fingerprint = api.local_dtls_fingerprint().clone();
         let ours = certificate.fingerprint();
-        api.set_remote_fingerprint(RtcFingerprint { hash_func: ours.algorithm, bytes: ours.bytes });
-        let (ufrag, pwd) = ("serverufrag".to_owned(), "server-password-of-22-or-more".to_owned());
-        api.set_remote_ice_credentials(IceCreds { ufrag: ufrag.clone(), pass: pwd.clone() });
+        api.set_remote_fingerprint(RtcFingerprint {
+            hash_func: ours.algorithm,
+            bytes: ours.bytes,
+        });
+        let (ufrag, pwd) = (
+            "serverufrag".to_owned(),
+            "server-password-of-22-or-more".to_owned(),
+        );
+        api.set_remote_ice_credentials(IceCreds {
+            ufrag: ufrag.clone(),
+            pass: pwd.clone(),
+        });
         api.set_ice_controlling(true);
         api.start_dtls(!dtls_client).expect("a DTLS role");
         let mid = Mid::from("0");
@@ -65,7 +78,10 @@ impl Call {
                 ufrag: own.ufrag,
                 pwd: own.pass,
                 ice_lite: false,
-                fingerprints: vec![Fingerprint { algorithm: fingerprint.hash_func, bytes: fingerprint.bytes }],
+                fingerprints: vec![Fingerprint {
+                    algorithm: fingerprint.hash_func,
+                    bytes: fingerprint.bytes,
+                }],
                 setup: Setup::Active,
                 candidates: vec![],
             },
@@ -74,7 +90,14 @@ impl Call {
             profiles: vec![profile],
         };
         let session = Session::new(now, 1, config).expect("a session");
-        Call { now, rtc, session, events: vec![], up: vec![], down: vec![] }
+        Call {
+            now,
+            rtc,
+            session,
+            events: vec![],
+            up: vec![],
+            down: vec![],
+        }
     }
 
     fn run(&mut self, duration: Duration) {
@@ -82,11 +105,19 @@ impl Call {
         while self.now < end {
             let rtc_timeout = self.drain_rtc();
             self.drain_session();
-            let next = self.session.poll_timeout().map_or(rtc_timeout, |at| at.min(rtc_timeout));
+            let next = self
+                .session
+                .poll_timeout()
+                .map_or(rtc_timeout, |at| at.min(rtc_timeout));
             // A step at a time: what was sent above has been delivered already.
-            self.now = next.clamp(self.now + Duration::from_millis(1), self.now + Duration::from_millis(10));
+            self.now = next.clamp(
+                self.now + Duration::from_millis(1),
+                self.now + Duration::from_millis(10),
+            );
             self.session.handle_timeout(self.now);
-            self.rtc.handle_input(Input::Timeout(self.now)).expect("a living client");
+            self.rtc
+                .handle_input(Input::Timeout(self.now))
+                .expect("a living client");
         }
     }
 
@@ -96,9 +127,16 @@ impl Call {
                 Output::Timeout(at) => return at,
                 Output::Transmit(transmit) => {
                     let mut data = transmit.contents.to_vec();
-                    let path = Path { proto: Proto::Udp, local: transmit.destination, remote: transmit.source };
-                    if let Incoming::Rtp(len) = self.session.handle_datagram(self.now, path, &mut data) {
-                        self.up.push(data[12..len].to_vec());
+                    let path = Path {
+                        proto: Proto::Udp,
+                        local: transmit.destination,
+                        remote: transmit.source,
+                    };
+                    if let Incoming::Rtp(len) =
+                        self.session.handle_datagram(self.now, path, &mut data)
+                    {
+                        // str0m adds header extensions of its own.
+                        self.up.push(data[len - PAYLOAD.len()..len].to_vec());
                     }
                     self.drain_session();
                 }
@@ -112,20 +150,34 @@ impl Call {
         while let Some(Transmit { path, data }) = self.session.poll_transmit() {
             self.deliver(path.remote, &data);
         }
-        self.events.extend(std::iter::from_fn(|| self.session.poll_event()));
+        self.events
+            .extend(std::iter::from_fn(|| self.session.poll_event()));
     }
 
     fn deliver(&mut self, destination: SocketAddr, data: &[u8]) {
         let contents = data.try_into().expect("a datagram str0m knows");
-        let receive = Receive { proto: Protocol::Udp, source: addr(SERVER), destination, contents };
-        self.rtc.handle_input(Input::Receive(self.now, receive)).expect("a living client");
+        let receive = Receive {
+            proto: Protocol::Udp,
+            source: addr(SERVER),
+            destination,
+            contents,
+        };
+        self.rtc
+            .handle_input(Input::Receive(self.now, receive))
+            .expect("a living client");
     }
 
     fn send_up(&mut self, sequence: u64) {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx(&UP.into()).expect("a declared stream");
         let time = 960 * sequence as u32;
-        stream.write_rtp(RtpWrite::new(111.into(), sequence.into(), time, self.now, PAYLOAD));
+        stream.write_rtp(RtpWrite::new(
+            111.into(),
+            sequence.into(),
+            time,
+            self.now,
+            PAYLOAD,
+        ));
     }
 
     fn send_down(&mut self, index: u64) {
@@ -136,7 +188,10 @@ impl Call {
         packet.extend_from_slice(PAYLOAD);
         let len = packet.len();
         packet.resize(len + SRTP_OVERHEAD, 0);
-        let sealed = self.session.seal_rtp(&mut packet, 12, len, index).expect("connected");
+        let sealed = self
+            .session
+            .seal_rtp(&mut packet, 12, len, index)
+            .expect("connected");
         self.deliver(addr(CLIENT), &packet[..sealed]);
     }
 }
@@ -144,7 +199,11 @@ impl Call {
 fn check(version: DtlsVersion, dtls_client: bool, profile: SrtpProfile) {
     let mut call = Call::new(version, dtls_client, profile);
     call.run(Duration::from_secs(5));
-    assert!(call.events.contains(&SessionEvent::Connected(profile)), "{:?}", call.events);
+    assert!(
+        call.events.contains(&SessionEvent::Connected(profile)),
+        "{:?}",
+        call.events
+    );
     for index in 0..60 {
         call.send_up(index);
         call.send_down(index);

@@ -49,7 +49,11 @@ impl Engine {
         for key in self.peers.iter().filter_map(of_it).collect::<Vec<_>>() {
             self.end_session(now, key, CloseReason::Local);
         }
-        let tracks = self.router.participant(participant).map(|p| p.tracks.clone()).unwrap_or_default();
+        let tracks = self
+            .router
+            .participant(participant)
+            .map(|p| p.tracks.clone())
+            .unwrap_or_default();
         for track in tracks {
             self.remove_track(now, track);
         }
@@ -66,9 +70,15 @@ impl Engine {
     /// Removes a track; the slots that showed it take others.
     pub fn remove_track(&mut self, now: Instant, id: TrackId) {
         self.local.remove(&id);
-        let Some(track) = self.router.remove_track(id) else { return };
+        let Some(track) = self.router.remove_track(id) else {
+            return;
+        };
         for subscriber in &track.subscribers {
-            if let Some(slot) = self.peers.get_mut(subscriber.peer).and_then(|p| p.slots.get_mut(subscriber.slot)) {
+            if let Some(slot) = self
+                .peers
+                .get_mut(subscriber.peer)
+                .and_then(|p| p.slots.get_mut(subscriber.slot))
+            {
                 slot.show(None);
             }
         }
@@ -76,7 +86,10 @@ impl Engine {
         if track.spec.kind == MediaKind::Audio
             && let Some(speaking) = self.router.participant(owner).and_then(|p| p.speech.stop())
         {
-            self.events.push_back(EngineEvent::Speaking { participant: owner, speaking });
+            self.events.push_back(EngineEvent::Speaking {
+                participant: owner,
+                speaking,
+            });
         }
         self.reassign_room(now, self.router.room_of(owner));
     }
@@ -93,7 +106,9 @@ impl Engine {
 
     /// Whether another worker needs a track that comes in here.
     pub fn set_interest(&mut self, now: Instant, id: TrackId, worker: u8, wanted: bool) {
-        let Some(track) = self.router.track_mut(id) else { return };
+        let Some(track) = self.router.track_mut(id) else {
+            return;
+        };
         let bit = 1u64.checked_shl(u32::from(worker)).unwrap_or(0);
         if wanted {
             track.interest |= bit;
@@ -139,8 +154,20 @@ impl Engine {
             profiles: SrtpProfile::PREFERRED.to_vec(),
         };
         let session = Session::new(now, self.random.random(), config)?;
-        let receiver = Receiver::new(spec.receive, self.random.random(), self.config.limits.streams_per_session);
-        Ok(Peer::new(spec.id, spec.participant, session, receiver, spec.slots, spec.assign, &mut self.random))
+        let receiver = Receiver::new(
+            spec.receive,
+            self.random.random(),
+            self.config.limits.streams_per_session,
+        );
+        Ok(Peer::new(
+            spec.id,
+            spec.participant,
+            session,
+            receiver,
+            spec.slots,
+            spec.assign,
+            &mut self.random,
+        ))
     }
 
     /// Takes the m-lines of a renegotiation; the transport and what is unchanged go on. False: no such session.
@@ -151,12 +178,19 @@ impl Engine {
         receive: Vec<(TrackId, ReceiveSpec)>,
         slots: Vec<SlotSpec>,
     ) -> bool {
-        let Some(&key) = self.by_session.get(&session) else { return false };
+        let Some(&key) = self.by_session.get(&session) else {
+            return false;
+        };
         self.unsubscribe_all(key);
         let peer = &mut self.peers[key];
         peer.receiver.update(receive);
         peer.update_slots(slots, &mut self.random);
-        let shown: Vec<_> = peer.slots.iter().enumerate().filter_map(|(slot, s)| Some((slot, s.track()?))).collect();
+        let shown: Vec<_> = peer
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, s)| Some((slot, s.track()?)))
+            .collect();
         for (slot, track) in shown {
             self.subscribe(now, track, Subscriber { peer: key, slot });
         }
@@ -181,12 +215,19 @@ impl Engine {
         self.by_session.remove(&peer.id);
         self.by_ufrag.retain(|_, other| *other != key);
         self.by_path.retain(|_, other| *other != key);
-        self.events.push_back(EngineEvent::SessionClosed { session: peer.id, reason });
+        self.events.push_back(EngineEvent::SessionClosed {
+            session: peer.id,
+            reason,
+        });
     }
 
     fn unsubscribe_all(&mut self, key: usize) {
-        let shown: Vec<_> =
-            self.peers[key].slots.iter().enumerate().filter_map(|(slot, s)| Some((slot, s.track()?))).collect();
+        let shown: Vec<_> = self.peers[key]
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, s)| Some((slot, s.track()?)))
+            .collect();
         for (slot, track) in shown {
             self.unsubscribe(track, Subscriber { peer: key, slot });
         }
@@ -201,15 +242,25 @@ impl Engine {
     }
 
     /// Says what one slot shows. False: no such session or mid, or a track this peer may not receive.
-    pub fn assign(&mut self, now: Instant, session: SessionId, mid: &str, assignment: Assignment) -> bool {
-        let Some(&key) = self.by_session.get(&session) else { return false };
+    pub fn assign(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        mid: &str,
+        assignment: Assignment,
+    ) -> bool {
+        let Some(&key) = self.by_session.get(&session) else {
+            return false;
+        };
         let peer = &mut self.peers[key];
         if let Assignment::Track(track) = assignment
             && !self.router.may_receive(peer.participant, track)
         {
             return false;
         }
-        let Some(slot) = peer.slots.iter_mut().find(|slot| slot.spec.mid == mid) else { return false };
+        let Some(slot) = peer.slots.iter_mut().find(|slot| slot.spec.mid == mid) else {
+            return false;
+        };
         slot.assignment = assignment;
         self.reassign(now, key);
         true
@@ -218,7 +269,9 @@ impl Engine {
     fn reassign_room(&mut self, now: Instant, room: Option<RoomId>) {
         let Some(room) = room else { return };
         let router = &self.router;
-        let in_room = |(key, peer): (usize, &Peer)| (router.room_of(peer.participant) == Some(room)).then_some(key);
+        let in_room = |(key, peer): (usize, &Peer)| {
+            (router.room_of(peer.participant) == Some(room)).then_some(key)
+        };
         for key in self.peers.iter().filter_map(in_room).collect::<Vec<_>>() {
             self.reassign(now, key);
         }
@@ -278,26 +331,45 @@ impl Engine {
                 wanted.retain(|other| *other != track);
             }
         }
-        let automatic = || peer.slots.iter().enumerate().filter(|(_, slot)| slot.assignment == Assignment::Auto);
+        let automatic = || {
+            peer.slots
+                .iter()
+                .enumerate()
+                .filter(|(_, slot)| slot.assignment == Assignment::Auto)
+        };
         for (index, slot) in automatic() {
             if let Some(track) = slot.track().filter(|track| wanted.contains(track)) {
                 shows[index] = Some(track);
                 wanted.retain(|other| *other != track);
             }
         }
-        for (index, slot) in automatic().filter(|(index, _)| shows[*index].is_none()).collect::<Vec<_>>() {
+        for (index, slot) in automatic()
+            .filter(|(index, _)| shows[*index].is_none())
+            .collect::<Vec<_>>()
+        {
             let fits = |id: &TrackId| {
-                self.router.track(*id).is_some_and(|t| slot.can_show(t.spec.kind, &t.spec.payloads))
+                self.router
+                    .track(*id)
+                    .is_some_and(|t| slot.can_show(t.spec.kind, &t.spec.payloads))
             };
             if let Some(place) = wanted.iter().position(fits) {
                 shows[index] = Some(wanted.remove(place));
             }
         }
         let missing = |kind| {
-            let of_kind = |id: &&TrackId| self.router.track(**id).is_some_and(|t| t.spec.kind == kind);
-            wanted.iter().filter(of_kind).count().min(usize::from(u16::MAX)) as u16
+            let of_kind =
+                |id: &&TrackId| self.router.track(**id).is_some_and(|t| t.spec.kind == kind);
+            wanted
+                .iter()
+                .filter(of_kind)
+                .count()
+                .min(usize::from(u16::MAX)) as u16
         };
-        Plan { shows, missing_audio: missing(MediaKind::Audio), missing_video: missing(MediaKind::Video) }
+        Plan {
+            shows,
+            missing_audio: missing(MediaKind::Audio),
+            missing_video: missing(MediaKind::Video),
+        }
     }
 
     fn tracks_of(&self, peer: &Peer, of: ParticipantId) -> Vec<TrackId> {

@@ -33,7 +33,9 @@ impl Engine {
     /// Takes a packet of a track that came in here.
     pub(super) fn route(&mut self, now: Instant, packet: MediaPacket) {
         let packet = Arc::new(packet);
-        let Some(track) = self.router.track_mut(packet.track) else { return };
+        let Some(track) = self.router.track_mut(packet.track) else {
+            return;
+        };
         if !track.accept(now, &packet) {
             self.stats.duplicates += 1;
             return;
@@ -44,25 +46,38 @@ impl Engine {
         }
         if track.interest != 0 || track.tap {
             let (workers, tap) = (track.interest, track.tap);
-            self.events.push_back(EngineEvent::Media { packet: packet.clone(), workers, tap });
+            self.events.push_back(EngineEvent::Media {
+                packet: packet.clone(),
+                workers,
+                tap,
+            });
         }
         self.hear(now, &packet);
     }
 
     /// Takes a packet that came in at another worker.
     pub fn handle_relayed(&mut self, now: Instant, packet: &Arc<MediaPacket>) {
-        let Some(track) = self.router.track_mut(packet.track) else { return };
+        let Some(track) = self.router.track_mut(packet.track) else {
+            return;
+        };
         if track.accept(now, packet) && track.pending.len() == 1 {
             self.dirty.push(packet.track);
         }
     }
 
     fn hear(&mut self, now: Instant, packet: &MediaPacket) {
-        let Some((level, _)) = packet.audio_level else { return };
-        let Some((track, participant)) = self.router.source(packet.track) else { return };
+        let Some((level, _)) = packet.audio_level else {
+            return;
+        };
+        let Some((track, participant)) = self.router.source(packet.track) else {
+            return;
+        };
         let id = track.spec.participant;
         if let Some(speaking) = participant.speech.level(now, level) {
-            self.events.push_back(EngineEvent::Speaking { participant: id, speaking });
+            self.events.push_back(EngineEvent::Speaking {
+                participant: id,
+                speaking,
+            });
         }
     }
 
@@ -86,13 +101,20 @@ impl Engine {
                     return Flush::More;
                 }
                 self.cursor.subscriber += 1;
-                let Some(peer) = self.peers.get_mut(subscriber.peer) else { continue };
-                let Some((slots, mut out)) = peer.outlet(&mut self.arena) else { continue };
-                let Some(slot) = slots.get_mut(subscriber.slot) else { continue };
+                let Some(peer) = self.peers.get_mut(subscriber.peer) else {
+                    continue;
+                };
+                let Some((slots, mut out)) = peer.outlet(&mut self.arena) else {
+                    continue;
+                };
+                let Some(slot) = slots.get_mut(subscriber.slot) else {
+                    continue;
+                };
                 let before = slot.counters.packets;
                 let fresh = before == 0;
                 for packet in &pending {
-                    keyframe |= slot.forward(&moment, packet, best, &mut out) == Forwarded::NeedsKeyframe;
+                    keyframe |=
+                        slot.forward(&moment, packet, best, &mut out) == Forwarded::NeedsKeyframe;
                 }
                 let sent = slot.counters.packets - before;
                 self.stats.forwarded += sent;
@@ -127,7 +149,9 @@ impl Engine {
     }
 
     pub(super) fn want_keyframe(&mut self, now: Instant, id: TrackId) {
-        let Some(track) = self.router.track_mut(id) else { return };
+        let Some(track) = self.router.track_mut(id) else {
+            return;
+        };
         if track.spec.kind != MediaKind::Video {
             return;
         }
@@ -142,7 +166,9 @@ impl Engine {
     pub(super) fn request_due_keyframes(&mut self, now: Instant) {
         let mut next: Option<Instant> = None;
         for id in std::mem::take(&mut self.keyframe_tracks) {
-            let Some(track) = self.router.track_mut(id) else { continue };
+            let Some(track) = self.router.track_mut(id) else {
+                continue;
+            };
             let mut asked = Vec::new();
             for (index, layer) in track.layers.iter_mut().enumerate() {
                 if layer.gate.poll(now) {
@@ -165,37 +191,53 @@ impl Engine {
     fn ask_keyframe(&mut self, id: TrackId, layer: u8) {
         self.stats.keyframe_requests += 1;
         let number = self.stats.keyframe_requests as u8;
-        let publisher = self.peers.iter().find(|(_, p)| p.receiver.lines.iter().any(|l| l.track == id)).map(|(key, _)| key);
+        let publisher = self
+            .peers
+            .iter()
+            .find(|(_, p)| p.receiver.lines.iter().any(|l| l.track == id))
+            .map(|(key, _)| key);
         match publisher.and_then(|key| self.peers.get_mut(key)) {
             Some(peer) => {
                 if let Some(request) = peer.keyframe_request(id, layer, number) {
                     peer.send_rtcp(request, &mut self.arena);
                 }
             }
-            None => self.events.push_back(EngineEvent::KeyframeNeeded { track: id }),
+            None => self
+                .events
+                .push_back(EngineEvent::KeyframeNeeded { track: id }),
         }
     }
 
     /// Adds or removes a subscriber, telling the track's home worker when that changes whether it is needed here.
     pub(super) fn subscribe(&mut self, now: Instant, id: TrackId, subscriber: Subscriber) {
-        let Some(track) = self.router.track_mut(id) else { return };
+        let Some(track) = self.router.track_mut(id) else {
+            return;
+        };
         if track.subscribers.contains(&subscriber) {
             return;
         }
         track.subscribers.push(subscriber);
         if track.subscribers.len() == 1 && track.spec.home != self.config.worker {
-            self.events.push_back(EngineEvent::Interest { track: id, wanted: true });
+            self.events.push_back(EngineEvent::Interest {
+                track: id,
+                wanted: true,
+            });
         }
         self.want_keyframe(now, id);
     }
 
     pub(super) fn unsubscribe(&mut self, id: TrackId, subscriber: Subscriber) {
-        let Some(track) = self.router.track_mut(id) else { return };
+        let Some(track) = self.router.track_mut(id) else {
+            return;
+        };
         let before = track.subscribers.len();
         track.subscribers.retain(|s| *s != subscriber);
         let gone = before > 0 && track.subscribers.is_empty();
         if gone && track.spec.home != self.config.worker {
-            self.events.push_back(EngineEvent::Interest { track: id, wanted: false });
+            self.events.push_back(EngineEvent::Interest {
+                track: id,
+                wanted: false,
+            });
         }
     }
 }

@@ -82,8 +82,14 @@ impl Engine {
             *next_epoch += 1;
             *next_epoch
         };
-        let mut clock_of = |track: TrackId| router.source(track).map(|(_, participant)| participant.clock);
-        let received = self.peers[key].receiver.receive(now, data, &mut new_epoch, &mut clock_of);
+        let mut clock_of = |track: TrackId| {
+            router
+                .source(track)
+                .map(|(_, participant)| participant.clock)
+        };
+        let received = self.peers[key]
+            .receiver
+            .receive(now, data, &mut new_epoch, &mut clock_of);
         match received {
             Some(packet) => self.route(now, packet),
             None => self.stats.invalid_rtp += 1,
@@ -121,18 +127,24 @@ impl Engine {
 
     fn take_sender_report(&mut self, now: Instant, key: usize, report: &rtcp::Packet) {
         let router = &mut self.router;
-        self.peers[key].receiver.sender_report(now, report, &mut |track, adjust| {
-            if let Some((_, participant)) = router.source(track) {
-                adjust(&mut participant.clock);
-            }
-        });
+        self.peers[key]
+            .receiver
+            .sender_report(now, report, &mut |track, adjust| {
+                if let Some((_, participant)) = router.source(track) {
+                    adjust(&mut participant.clock);
+                }
+            });
     }
 
     fn take_reports(&mut self, now: Instant, key: usize, reports: &[rtcp::ReportBlock]) {
         let ntp = self.moment(now).ntp;
         let peer = &mut self.peers[key];
         for block in reports {
-            if let Some(slot) = peer.slots.iter_mut().find(|s| s.spec.ssrc.ssrc == block.ssrc) {
+            if let Some(slot) = peer
+                .slots
+                .iter_mut()
+                .find(|s| s.spec.ssrc.ssrc == block.ssrc)
+            {
                 slot.report_block(block);
                 peer.round_trip = crate::peer::round_trip(ntp, block).or(peer.round_trip);
             }
@@ -142,16 +154,28 @@ impl Engine {
     fn take_nack(&mut self, now: Instant, key: usize, media: u32, lost: &[u16]) {
         let moment = self.moment(now);
         let router = &self.router;
-        let Some((slots, mut out)) = self.peers[key].outlet(&mut self.arena) else { return };
-        let Some(slot) = slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media) else { return };
+        let Some((slots, mut out)) = self.peers[key].outlet(&mut self.arena) else {
+            return;
+        };
+        let Some(slot) = slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media) else {
+            return;
+        };
         let held = |track, layer: u8, epoch, sequence| {
-            router.track(track)?.layers.get(usize::from(layer))?.history.get(epoch, sequence)
+            router
+                .track(track)?
+                .layers
+                .get(usize::from(layer))?
+                .history
+                .get(epoch, sequence)
         };
         slot.retransmit(&moment, lost, held, &mut out);
     }
 
     fn take_keyframe_request(&mut self, now: Instant, key: usize, media: u32) {
-        let slot = self.peers[key].slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media);
+        let slot = self.peers[key]
+            .slots
+            .iter_mut()
+            .find(|s| s.spec.ssrc.ssrc == media);
         let Some(slot) = slot else { return };
         slot.counters.pli += 1;
         if let Some(track) = slot.track() {
@@ -161,11 +185,17 @@ impl Engine {
 
     /// Puts out what the session wants to send and acts on what it tells.
     pub(super) fn drain_session(&mut self, now: Instant, key: usize) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
         while let Some(transmit) = peer.session.poll_transmit() {
             self.arena.push(&transmit.path, &transmit.data);
         }
-        while let Some(event) = self.peers.get_mut(key).and_then(|peer| peer.session.poll_event()) {
+        while let Some(event) = self
+            .peers
+            .get_mut(key)
+            .and_then(|peer| peer.session.poll_event())
+        {
             self.handle_session_event(now, key, event);
         }
     }
@@ -175,8 +205,12 @@ impl Engine {
             SessionEvent::Connected(_) => {
                 let peer = &mut self.peers[key];
                 peer.connect(now);
-                let (session, tracks) = (peer.id, peer.receiver.lines.iter().map(|l| l.track).collect());
-                self.events.push_back(EngineEvent::SessionConnected { session, tracks });
+                let (session, tracks) = (
+                    peer.id,
+                    peer.receiver.lines.iter().map(|l| l.track).collect(),
+                );
+                self.events
+                    .push_back(EngineEvent::SessionConnected { session, tracks });
                 self.want_shown_keyframes(now, key);
             }
             SessionEvent::Failed(error) => {
@@ -184,14 +218,19 @@ impl Engine {
                 self.end_session(now, key, CloseReason::Failed(error.to_string()));
             }
             SessionEvent::Closed => self.end_session(now, key, CloseReason::Peer),
-            SessionEvent::IceConnected(path) | SessionEvent::PathChanged(path) => self.learn_path(key, path),
+            SessionEvent::IceConnected(path) | SessionEvent::PathChanged(path) => {
+                self.learn_path(key, path)
+            }
             SessionEvent::IceDisconnected => {}
         }
     }
 
     /// The slots were filled before media could flow; now it can, and needs a place to start.
     fn want_shown_keyframes(&mut self, now: Instant, key: usize) {
-        let video = self.peers[key].slots.iter().filter(|s| s.spec.kind == MediaKind::Video);
+        let video = self.peers[key]
+            .slots
+            .iter()
+            .filter(|s| s.spec.kind == MediaKind::Video);
         for track in video.filter_map(|s| s.track()).collect::<Vec<_>>() {
             self.want_keyframe(now, track);
         }
@@ -200,7 +239,13 @@ impl Engine {
     /// Takes a packet for a track that a pad feeds: any SSRC, any payload type of the track's formats.
     ///
     /// `capture` is when it was captured. A packet that is not RTP is counted and dropped.
-    pub fn handle_local_rtp(&mut self, now: Instant, track: TrackId, packet: &[u8], capture: Instant) {
+    pub fn handle_local_rtp(
+        &mut self,
+        now: Instant,
+        track: TrackId,
+        packet: &[u8],
+        capture: Instant,
+    ) {
         let Some(packet) = self.local_packet(now, track, packet, capture) else {
             self.stats.invalid_rtp += 1;
             return;
@@ -208,7 +253,13 @@ impl Engine {
         self.route(now, packet);
     }
 
-    fn local_packet(&mut self, now: Instant, id: TrackId, data: &[u8], capture: Instant) -> Option<MediaPacket> {
+    fn local_packet(
+        &mut self,
+        now: Instant,
+        id: TrackId,
+        data: &[u8],
+        capture: Instant,
+    ) -> Option<MediaPacket> {
         let header = Header::parse(data).ok()?;
         let payloads = &self.router.track(id)?.spec.payloads;
         let params = payloads.iter().find(|p| p.pt == header.payload_type)?;
@@ -225,14 +276,23 @@ impl Engine {
             capture,
             capture_synced: true,
         };
-        Some(MediaPacket::new(data.into(), header, &ExtensionMap::default(), origin))
+        Some(MediaPacket::new(
+            data.into(),
+            header,
+            &ExtensionMap::default(),
+            origin,
+        ))
     }
 
     fn local_number(&mut self, id: TrackId, header: &Header) -> (u64, u32) {
         let (ssrc, next_epoch) = (header.ssrc, &mut self.next_epoch);
         let mut fresh = || {
             *next_epoch += 1;
-            LocalStream { ssrc, epoch: *next_epoch, sequence: ExtendedSequence::new() }
+            LocalStream {
+                ssrc,
+                epoch: *next_epoch,
+                sequence: ExtendedSequence::new(),
+            }
         };
         let stream = self.local.entry(id).or_insert_with(&mut fresh);
         if stream.ssrc != ssrc {
@@ -242,7 +302,12 @@ impl Engine {
     }
 
     /// A candidate the peer trickled.
-    pub fn add_remote_candidate(&mut self, now: Instant, session: crate::id::SessionId, candidate: Candidate) {
+    pub fn add_remote_candidate(
+        &mut self,
+        now: Instant,
+        session: crate::id::SessionId,
+        candidate: Candidate,
+    ) {
         if let Some(&key) = self.by_session.get(&session) {
             self.peers[key].session.add_remote_candidate(candidate);
             self.peers[key].refresh();

@@ -22,7 +22,8 @@ pub use control::OpenError;
 pub use forward::Flush;
 pub use incoming::MAX_DATAGRAM;
 pub use spec::{
-    Assign, Assignment, ClockPair, CloseReason, EngineConfig, EngineEvent, Limits, SessionSpec, SlotState, TrackSpec,
+    Assign, Assignment, ClockPair, CloseReason, EngineConfig, EngineEvent, Limits, SessionSpec,
+    SlotState, TrackSpec,
 };
 pub use stats::{EngineStats, SessionMediaStats, SlotStats, StreamStats};
 
@@ -121,7 +122,9 @@ impl Engine {
 
     fn wake_peer(&mut self, now: Instant, key: usize) {
         let moment = self.moment(now);
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
         if peer.scheduled.take().is_none() {
             return;
         }
@@ -144,7 +147,9 @@ impl Engine {
 
     /// Puts a peer into the timer queue if its next time is earlier than the one it stands there for.
     fn schedule(&mut self, key: usize) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
         let Some(at) = peer.timeout() else { return };
         if peer.scheduled.is_none_or(|scheduled| at < scheduled) {
             peer.scheduled = Some(at);

@@ -19,6 +19,10 @@ impl Moment {
         let elapsed = now.saturating_duration_since(epoch).as_nanos();
         let ntp = epoch_ntp.wrapping_add(((elapsed << 32) / 1_000_000_000) as u64);
         let [_, high, middle, low] = ((ntp >> 14) as u32).to_be_bytes();
-        Moment { now, ntp, abs_send_time: [high, middle, low] }
+        Moment {
+            now,
+            ntp,
+            abs_send_time: [high, middle, low],
+        }
     }
 }

@@ -2,7 +2,9 @@
 //! What an engine is told, and what it tells.
 
 use crate::id::{ParticipantId, SessionId, TrackId};
-use crate::media::{Candidate, MediaKind, PayloadParams, ReceiveSpec, SlotSpec, TransportDescription};
+use crate::media::{
+    Candidate, MediaKind, PayloadParams, ReceiveSpec, SlotSpec, TransportDescription,
+};
 use crate::packet::MediaPacket;
 use crate::session::{Certificate, IceRole};
 use std::sync::Arc;
@@ -36,7 +38,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { sessions: 10_000, streams_per_session: 64, paths_per_session: 16 }
+        Limits {
+            sessions: 10_000,
+            streams_per_session: 64,
+            paths_per_session: 16,
+        }
     }
 }
 
@@ -205,7 +211,8 @@ pub struct ClockPair {
 impl ClockPair {
     /// The RTP timestamp at an instant, for a clock of `rate` Hz.
     pub fn at(&self, instant: Instant, rate: u32) -> u32 {
-        let ticks = |d: std::time::Duration| (d.as_nanos() * u128::from(rate) / 1_000_000_000) as u32;
+        let ticks =
+            |d: std::time::Duration| (d.as_nanos() * u128::from(rate) / 1_000_000_000) as u32;
         match instant.checked_duration_since(self.instant) {
             Some(later) => self.rtp.wrapping_add(ticks(later)),
             None => self.rtp.wrapping_sub(ticks(self.instant - instant)),

@@ -61,7 +61,10 @@ impl Peer {
             participant,
             session,
             receiver,
-            slots: slots.into_iter().map(|spec| Slot::new(spec, random.random())).collect(),
+            slots: slots
+                .into_iter()
+                .map(|spec| Slot::new(spec, random.random()))
+                .collect(),
             assign,
             paths: Vec::new(),
             connected: false,
@@ -78,7 +81,9 @@ impl Peer {
     pub(crate) fn update_slots(&mut self, slots: Vec<SlotSpec>, random: &mut StdRng) {
         let mut old = std::mem::take(&mut self.slots);
         for spec in slots {
-            let known = old.iter().position(|slot| slot.spec.mid == spec.mid && slot.spec.kind == spec.kind);
+            let known = old
+                .iter()
+                .position(|slot| slot.spec.mid == spec.mid && slot.spec.kind == spec.kind);
             self.slots.push(match known {
                 Some(index) => {
                     let mut slot = old.swap_remove(index);
@@ -103,8 +108,15 @@ impl Peer {
 
     /// When it needs to be woken.
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let media = if self.connected { self.receiver.timeout() } else { None };
-        [self.session_timeout, self.next_report, media].into_iter().flatten().min()
+        let media = if self.connected {
+            self.receiver.timeout()
+        } else {
+            None
+        };
+        [self.session_timeout, self.next_report, media]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// A slot wants a report at once, because its source has changed.
@@ -125,12 +137,22 @@ impl Peer {
     }
 
     /// Where its media goes, once it may.
-    pub(crate) fn outlet<'a>(&'a mut self, arena: &'a mut SendArena) -> Option<(&'a mut [Slot], Outlet<'a>)> {
+    pub(crate) fn outlet<'a>(
+        &'a mut self,
+        arena: &'a mut SendArena,
+    ) -> Option<(&'a mut [Slot], Outlet<'a>)> {
         if !self.connected {
             return None;
         }
         let path = self.session.path()?;
-        Some((&mut self.slots, Outlet { session: &mut self.session, path, arena }))
+        Some((
+            &mut self.slots,
+            Outlet {
+                session: &mut self.session,
+                path,
+                arena,
+            },
+        ))
     }
 
     /// Seals an RTCP compound packet and puts it out.
@@ -145,8 +167,11 @@ impl Peer {
 
     /// What its slots show.
     pub(crate) fn slot_states(&self) -> Vec<SlotState> {
-        let state =
-            |slot: &Slot| SlotState { mid: slot.spec.mid.clone(), kind: slot.spec.kind, track: slot.track() };
+        let state = |slot: &Slot| SlotState {
+            mid: slot.spec.mid.clone(),
+            kind: slot.spec.kind,
+            track: slot.track(),
+        };
         self.slots.iter().map(state).collect()
     }
 }

@@ -48,7 +48,11 @@ struct Labels<'a> {
 
 impl Receiver {
     /// A receiver of those m-lines that reports as `ssrc`.
-    pub(crate) fn new(lines: Vec<(TrackId, ReceiveSpec)>, ssrc: u32, max_streams: usize) -> Receiver {
+    pub(crate) fn new(
+        lines: Vec<(TrackId, ReceiveSpec)>,
+        ssrc: u32,
+        max_streams: usize,
+    ) -> Receiver {
         let mut receiver = Receiver {
             lines: Vec::new(),
             streams: Vec::new(),
@@ -64,17 +68,30 @@ impl Receiver {
     /// Takes the m-lines of a renegotiation. Streams of lines that are gone are forgotten.
     pub(crate) fn update(&mut self, lines: Vec<(TrackId, ReceiveSpec)>) {
         let old = std::mem::take(&mut self.lines);
-        self.lines = lines.into_iter().map(|(track, spec)| Line { track, spec }).collect();
-        let places: Vec<_> =
-            old.iter().map(|was| self.lines.iter().position(|line| line.spec.mid == was.spec.mid)).collect();
-        self.streams.retain_mut(|stream| match places.get(stream.line).copied().flatten() {
-            Some(place) => {
-                stream.line = place;
-                true
-            }
-            None => false,
-        });
-        let wide = self.lines.iter().any(|l| l.spec.extensions.id(Extension::TransportCc).is_some());
+        self.lines = lines
+            .into_iter()
+            .map(|(track, spec)| Line { track, spec })
+            .collect();
+        let places: Vec<_> = old
+            .iter()
+            .map(|was| {
+                self.lines
+                    .iter()
+                    .position(|line| line.spec.mid == was.spec.mid)
+            })
+            .collect();
+        self.streams
+            .retain_mut(|stream| match places.get(stream.line).copied().flatten() {
+                Some(place) => {
+                    stream.line = place;
+                    true
+                }
+                None => false,
+            });
+        let wide = self
+            .lines
+            .iter()
+            .any(|l| l.spec.extensions.id(Extension::TransportCc).is_some());
         if wide && self.feedback.is_none() {
             self.feedback = Some(twcc::Recorder::new());
         }
@@ -82,8 +99,17 @@ impl Receiver {
 
     /// When NACKs or transport feedback are due next.
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let nacks = self.streams.iter().filter_map(|s| s.nack.as_ref()?.next_timeout());
-        nacks.chain(self.feedback.as_ref().and_then(twcc::Recorder::next_timeout)).min()
+        let nacks = self
+            .streams
+            .iter()
+            .filter_map(|s| s.nack.as_ref()?.next_timeout());
+        nacks
+            .chain(
+                self.feedback
+                    .as_ref()
+                    .and_then(twcc::Recorder::next_timeout),
+            )
+            .min()
     }
 
     /// Takes a plain RTP packet. `None`: dropped and counted, or nothing to forward.
@@ -117,7 +143,10 @@ impl Receiver {
         next_epoch: &mut impl FnMut() -> u32,
         clock_of: &mut impl FnMut(TrackId) -> Option<SourceClock>,
     ) -> Option<MediaPacket> {
-        let Some(params) = self.payload(self.streams[index].line, header.payload_type).cloned() else {
+        let Some(params) = self
+            .payload(self.streams[index].line, header.payload_type)
+            .cloned()
+        else {
             self.counters.unknown_payload += 1;
             return None;
         };
@@ -143,7 +172,12 @@ impl Receiver {
     ) -> Option<MediaPacket> {
         let (line, layer) = (self.streams[index].line, self.streams[index].layer);
         let original = rtp::rtx_original_sequence(&data[header.payload.clone()])?;
-        let params = self.lines[line].spec.payloads.iter().find(|p| p.rtx_pt == Some(header.payload_type))?.clone();
+        let params = self.lines[line]
+            .spec
+            .payloads
+            .iter()
+            .find(|p| p.rtx_pt == Some(header.payload_type))?
+            .clone();
         let same = |s: &Stream| s.role == Role::Media && s.line == line && s.layer == layer;
         let media = self.streams.iter().position(same)?;
         let sequence = self.streams[media].repaired(now, original)?;
@@ -153,7 +187,10 @@ impl Receiver {
         self.packet(now, media, header, bytes, sequence, &params, clock_of)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "private; everything about one packet")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "private; everything about one packet"
+    )]
     fn packet(
         &mut self,
         now: Instant,
@@ -179,11 +216,21 @@ impl Receiver {
             capture,
             capture_synced,
         };
-        Some(MediaPacket::new(data, header, &line.spec.extensions, origin))
+        Some(MediaPacket::new(
+            data,
+            header,
+            &line.spec.extensions,
+            origin,
+        ))
     }
 
     fn payload(&self, line: usize, pt: u8) -> Option<&PayloadParams> {
-        self.lines.get(line)?.spec.payloads.iter().find(|p| p.pt == pt)
+        self.lines
+            .get(line)?
+            .spec
+            .payloads
+            .iter()
+            .find(|p| p.pt == pt)
     }
 
     /// The stream of a packet, made when it is new.
@@ -196,7 +243,9 @@ impl Receiver {
     ) -> Option<usize> {
         let known = self.streams.iter().position(|s| s.ssrc == header.ssrc);
         let map = self.extensions_of(known, header.payload_type);
-        let labels = map.map(|map| Labels::read(map, header, data)).unwrap_or_default();
+        let labels = map
+            .map(|map| Labels::read(map, header, data))
+            .unwrap_or_default();
         if let (Some(feedback), Some(wide)) = (&mut self.feedback, labels.wide) {
             feedback.received(now, wide);
         }
@@ -214,16 +263,27 @@ impl Receiver {
         Some(self.add_stream(header, line, layer, role, next_epoch()))
     }
 
-    fn add_stream(&mut self, header: &Header, line: usize, layer: u8, role: Role, epoch: u32) -> usize {
+    fn add_stream(
+        &mut self,
+        header: &Header,
+        line: usize,
+        layer: u8,
+        role: Role,
+        epoch: u32,
+    ) -> usize {
         let spec = &self.lines[line].spec;
-        let params = spec.payloads.iter().find(|p| p.pt == header.payload_type || p.rtx_pt == Some(header.payload_type));
+        let params = spec
+            .payloads
+            .iter()
+            .find(|p| p.pt == header.payload_type || p.rtx_pt == Some(header.payload_type));
         let rate = params.map_or(90_000, |p| clock_rate(p.codec, p.clock_rate));
         let mut stream = Stream::new(header.ssrc, line, layer, role, rate, epoch);
         if role == Role::Media && repairs(spec.kind, params.is_some_and(|p| p.feedback.nack)) {
             stream.repair();
         }
         // A source that restarts with another SSRC replaces its former stream.
-        self.streams.retain(|s| !(s.line == line && s.layer == layer && s.role == role));
+        self.streams
+            .retain(|s| !(s.line == line && s.layer == layer && s.role == role));
         self.streams.push(stream);
         self.streams.len() - 1
     }
@@ -232,34 +292,60 @@ impl Receiver {
         let line = match known {
             Some(index) => self.lines.get(self.streams[index].line),
             // BUNDLE demands one meaning per id in all m-lines (RFC 9143 §15), so any line that knows the payload type will do.
-            None => self.lines.iter().find(|l| knows(&l.spec, pt)).or(self.lines.first()),
+            None => self
+                .lines
+                .iter()
+                .find(|l| knows(&l.spec, pt))
+                .or(self.lines.first()),
         };
         line.map(|l| &l.spec.extensions)
     }
 
     /// Where a stream of unknown SSRC belongs (RFC 8843 §9.2): by MID and RID, else by announced SSRC, else by payload type.
     fn place(&self, header: &Header, labels: &Labels<'_>) -> Option<(usize, u8, Role)> {
-        let repair = self.lines.iter().flat_map(|l| &l.spec.payloads).any(|p| p.rtx_pt == Some(header.payload_type));
+        let repair = self
+            .lines
+            .iter()
+            .flat_map(|l| &l.spec.payloads)
+            .any(|p| p.rtx_pt == Some(header.payload_type));
         let role = if repair { Role::Repair } else { Role::Media };
         let line = match labels.mid {
-            Some(mid) => self.lines.iter().position(|l| l.spec.mid.as_bytes() == mid)?,
-            None => self.announced(header.ssrc).or_else(|| self.only_line_with(header.payload_type))?,
+            Some(mid) => self
+                .lines
+                .iter()
+                .position(|l| l.spec.mid.as_bytes() == mid)?,
+            None => self
+                .announced(header.ssrc)
+                .or_else(|| self.only_line_with(header.payload_type))?,
         };
         let rid = labels.repaired_rid.or(labels.rid);
         let layer = match rid {
-            Some(rid) => self.lines[line].spec.rids.iter().position(|r| r.as_bytes() == rid)?,
+            Some(rid) => self.lines[line]
+                .spec
+                .rids
+                .iter()
+                .position(|r| r.as_bytes() == rid)?,
             None => 0,
         };
         (layer < usize::from(MAX_LAYERS)).then_some((line, layer as u8, role))
     }
 
     fn announced(&self, ssrc: u32) -> Option<usize> {
-        self.lines.iter().position(|l| l.spec.ssrcs.iter().any(|s| s.ssrc == ssrc || s.rtx == Some(ssrc)))
+        self.lines.iter().position(|l| {
+            l.spec
+                .ssrcs
+                .iter()
+                .any(|s| s.ssrc == ssrc || s.rtx == Some(ssrc))
+        })
     }
 
     /// The only line that takes this payload type and names no SSRC of its own.
     fn only_line_with(&self, pt: u8) -> Option<usize> {
-        let mut lines = self.lines.iter().enumerate().filter(|(_, l)| knows(&l.spec, pt) && l.spec.ssrcs.is_empty());
+        let mut lines = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, l)| knows(&l.spec, pt) && l.spec.ssrcs.is_empty());
         let (index, _) = lines.next()?;
         lines.next().is_none().then_some(index)
     }
@@ -270,7 +356,9 @@ impl Receiver {
         let same = |s: &&Stream| s.role == Role::Media && s.line == line && s.layer == layer;
         let heard = self.streams.iter().find(same).map(|s| s.ssrc);
         let spec = &self.lines[line].spec;
-        heard.or_else(|| spec.ssrcs.get(usize::from(layer)).map(|s| s.ssrc)).map(|ssrc| (ssrc, &self.lines[line]))
+        heard
+            .or_else(|| spec.ssrcs.get(usize::from(layer)).map(|s| s.ssrc))
+            .map(|ssrc| (ssrc, &self.lines[line]))
     }
 
     /// Takes a sender report.
@@ -280,20 +368,38 @@ impl Receiver {
         report: &Rtcp,
         clock_of: &mut impl FnMut(TrackId, &mut dyn FnMut(&mut SourceClock)),
     ) {
-        let Rtcp::SenderReport { ssrc, ntp, rtp, .. } = *report else { return };
-        let Some(stream) = self.streams.iter_mut().find(|s| s.ssrc == ssrc && s.role == Role::Media) else { return };
+        let Rtcp::SenderReport { ssrc, ntp, rtp, .. } = *report else {
+            return;
+        };
+        let Some(stream) = self
+            .streams
+            .iter_mut()
+            .find(|s| s.ssrc == ssrc && s.role == Role::Media)
+        else {
+            return;
+        };
         stream.reception.sender_report(now, ntp);
         stream.clock.sender_report(ntp, rtp);
-        clock_of(self.lines[stream.line].track, &mut |clock| clock.sender_report(now, ntp));
+        clock_of(self.lines[stream.line].track, &mut |clock| {
+            clock.sender_report(now, ntp)
+        });
     }
 }
 
 fn knows(spec: &ReceiveSpec, pt: u8) -> bool {
-    spec.payloads.iter().any(|p| p.pt == pt || p.rtx_pt == Some(pt))
+    spec.payloads
+        .iter()
+        .any(|p| p.pt == pt || p.rtx_pt == Some(pt))
 }
 
 /// The original packet out of its retransmission: number, payload type and SSRC put back, the two extra bytes taken out.
-fn unwrap_repair(data: &[u8], header: &Header, params: &PayloadParams, original: u16, ssrc: u32) -> Box<[u8]> {
+fn unwrap_repair(
+    data: &[u8],
+    header: &Header,
+    params: &PayloadParams,
+    original: u16,
+    ssrc: u32,
+) -> Box<[u8]> {
     let start = header.payload.start;
     let mut bytes = Vec::with_capacity(data.len());
     bytes.extend_from_slice(&data[..start]);
@@ -313,7 +419,9 @@ impl<'a> Labels<'a> {
                 Some(Extension::Mid) => labels.mid = Some(value),
                 Some(Extension::Rid) => labels.rid = Some(value),
                 Some(Extension::RepairedRid) => labels.repaired_rid = Some(value),
-                Some(Extension::TransportCc) => labels.wide = value.try_into().ok().map(u16::from_be_bytes),
+                Some(Extension::TransportCc) => {
+                    labels.wide = value.try_into().ok().map(u16::from_be_bytes)
+                }
                 _ => {}
             }
         }

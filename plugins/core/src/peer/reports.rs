@@ -17,14 +17,20 @@ impl Peer {
     /// Sender reports of the slots that send, a receiver report of what comes in.
     pub(crate) fn reports(&mut self, moment: &Moment) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
-        let sending: Vec<_> = self.slots.iter().filter_map(|slot| Some((slot, slot.sender_report(moment.now)?))).collect();
+        let sending: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot, slot.sender_report(moment.now)?)))
+            .collect();
         for chunk in sending.chunks(MAX_SENDER_REPORTS) {
             let mut compound = Builder::new();
             for (_, r) in chunk {
-                compound = compound.sender_report(r.ssrc, moment.ntp, r.rtp, r.packets, r.octets, &[]);
+                compound =
+                    compound.sender_report(r.ssrc, moment.ntp, r.rtp, r.packets, r.octets, &[]);
             }
             if let Some((slot, r)) = chunk.first() {
-                compound = compound.sdes(r.ssrc, slot.spec.ssrc.cname.as_deref().unwrap_or("gst-rtc"));
+                compound =
+                    compound.sdes(r.ssrc, slot.spec.ssrc.cname.as_deref().unwrap_or("gst-rtc"));
             }
             packets.push(compound.finish());
         }
@@ -36,8 +42,15 @@ impl Peer {
     }
 
     fn report_blocks(&mut self, now: Instant) -> Vec<ReportBlock> {
-        let media = self.receiver.streams.iter_mut().filter(|s| s.role == Role::Media);
-        media.take(MAX_BLOCKS).map(|s| s.reception.report_block(now)).collect()
+        let media = self
+            .receiver
+            .streams
+            .iter_mut()
+            .filter(|s| s.role == Role::Media);
+        media
+            .take(MAX_BLOCKS)
+            .map(|s| s.reception.report_block(now))
+            .collect()
     }
 
     fn receiver_report(&self, blocks: &[ReportBlock]) -> Builder {
@@ -50,7 +63,9 @@ impl Peer {
         let mut compound = Builder::new();
         let round_trip = self.session.stats().round_trip.or(self.round_trip);
         for stream in &mut self.receiver.streams {
-            let Some(nack) = &mut stream.nack else { continue };
+            let Some(nack) = &mut stream.nack else {
+                continue;
+            };
             if let Some(round_trip) = round_trip {
                 nack.set_round_trip(round_trip);
             }
@@ -62,7 +77,11 @@ impl Peer {
             // The feedback is about the transport; which stream it names does not matter to the sender.
             let media = self.receiver.streams.first().map_or(0, |s| s.ssrc);
             while let Some(feedback) = recorder.poll(now) {
-                compound = compound.transport_cc(&TransportFeedback { sender: ssrc, media, ..feedback });
+                compound = compound.transport_cc(&TransportFeedback {
+                    sender: ssrc,
+                    media,
+                    ..feedback
+                });
             }
         }
         let feedback = compound.finish();
@@ -76,9 +95,16 @@ impl Peer {
     }
 
     /// A keyframe request for a track's layer: PLI (RFC 4585 §6.3.1), or FIR where only that was negotiated.
-    pub(crate) fn keyframe_request(&self, track: TrackId, layer: u8, number: u8) -> Option<Vec<u8>> {
+    pub(crate) fn keyframe_request(
+        &self,
+        track: TrackId,
+        layer: u8,
+        number: u8,
+    ) -> Option<Vec<u8>> {
         let (media, line) = self.receiver.ssrc_of(track, layer)?;
-        let feedback = |f: fn(&crate::media::Feedback) -> bool| line.spec.payloads.iter().any(|p| f(&p.feedback));
+        let feedback = |f: fn(&crate::media::Feedback) -> bool| {
+            line.spec.payloads.iter().any(|p| f(&p.feedback))
+        };
         let compound = self.receiver_report(&[]);
         let compound = if feedback(|f| f.pli) || !feedback(|f| f.fir) {
             compound.pli(self.receiver.ssrc, media)
@@ -95,7 +121,9 @@ pub(crate) fn round_trip(now_ntp: u64, block: &ReportBlock) -> Option<Duration> 
         return None;
     }
     let now = (now_ntp >> 16) as u32;
-    let units = now.wrapping_sub(block.last_sender_report).wrapping_sub(block.delay);
+    let units = now
+        .wrapping_sub(block.last_sender_report)
+        .wrapping_sub(block.delay);
     // More than a minute is a lie or a wrapped difference.
     (units < 60 << 16).then(|| Duration::from_secs_f64(f64::from(units) / 65_536.0))
 }

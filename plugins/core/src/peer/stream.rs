@@ -48,7 +48,14 @@ pub(crate) enum Step {
 }
 
 impl Stream {
-    pub(crate) fn new(ssrc: u32, line: usize, layer: u8, role: Role, clock_rate: u32, epoch: u32) -> Stream {
+    pub(crate) fn new(
+        ssrc: u32,
+        line: usize,
+        layer: u8,
+        role: Role,
+        clock_rate: u32,
+        epoch: u32,
+    ) -> Stream {
         Stream {
             ssrc,
             line,
@@ -85,18 +92,25 @@ impl Stream {
             self.nack = self.nack.take().map(|_| Generator::new());
             self.reception = Reception::new(self.ssrc);
         }
-        self.reception.received(now, extended, timestamp, self.clock_rate);
+        self.reception
+            .received(now, extended, timestamp, self.clock_rate);
         if let Some(nack) = &mut self.nack {
             nack.received(now, extended);
         }
-        if jumped { Step::Restarted(extended) } else { Step::At(extended) }
+        if jumped {
+            Step::Restarted(extended)
+        } else {
+            Step::At(extended)
+        }
     }
 
     /// The full number of a packet that came back as a retransmission; `None` when it is not one of this stream's past.
     pub(crate) fn repaired(&mut self, now: Instant, sequence: u16) -> Option<u64> {
         let highest = self.sequence.highest()?;
         let back = (highest as u16).wrapping_sub(sequence);
-        let extended = highest.checked_sub(u64::from(back)).filter(|_| back < 0x8000)?;
+        let extended = highest
+            .checked_sub(u64::from(back))
+            .filter(|_| back < 0x8000)?;
         if let Some(nack) = &mut self.nack {
             nack.received(now, extended);
         }
@@ -111,5 +125,9 @@ pub(crate) fn repairs(kind: MediaKind, negotiated: bool) -> bool {
 
 /// The clock of a codec as negotiated.
 pub(crate) fn clock_rate(codec: Codec, negotiated: u32) -> u32 {
-    if negotiated == 0 { codec.clock_rate() } else { negotiated }
+    if negotiated == 0 {
+        codec.clock_rate()
+    } else {
+        negotiated
+    }
 }

@@ -21,7 +21,10 @@ pub(crate) struct SourceClock {
 impl SourceClock {
     /// A mapping that counts our time from `origin`.
     pub(crate) fn new(origin: Instant) -> SourceClock {
-        SourceClock { origin, offset: None }
+        SourceClock {
+            origin,
+            offset: None,
+        }
     }
 
     /// Takes a sender report. The quickest one so far wins: delay only ever adds.
@@ -41,7 +44,11 @@ impl SourceClock {
     fn local(&self, ntp_nanos: i64) -> Option<Instant> {
         let nanos = ntp_nanos.checked_add(self.offset?.0)?;
         let distance = Duration::from_nanos(nanos.unsigned_abs());
-        if nanos < 0 { self.origin.checked_sub(distance) } else { self.origin.checked_add(distance) }
+        if nanos < 0 {
+            self.origin.checked_sub(distance)
+        } else {
+            self.origin.checked_add(distance)
+        }
     }
 
     fn since_origin(&self, now: Instant) -> i64 {
@@ -65,7 +72,11 @@ pub(crate) struct StreamClock {
 impl StreamClock {
     /// For an RTP clock of `rate` Hz.
     pub(crate) fn new(rate: u32) -> StreamClock {
-        StreamClock { rate: rate.max(1), report: None, arrival: None }
+        StreamClock {
+            rate: rate.max(1),
+            report: None,
+            arrival: None,
+        }
     }
 
     /// Takes the pair of clocks out of a sender report.
@@ -74,9 +85,16 @@ impl StreamClock {
     }
 
     /// When the sample of that timestamp was captured, and whether sender reports say so.
-    pub(crate) fn capture(&mut self, clock: &SourceClock, rtp: u32, arrival: Instant) -> (Instant, bool) {
+    pub(crate) fn capture(
+        &mut self,
+        clock: &SourceClock,
+        rtp: u32,
+        arrival: Instant,
+    ) -> (Instant, bool) {
         let estimate = self.from_arrival(rtp, arrival);
-        let reported = self.report.and_then(|(ntp, at)| clock.local(ntp.checked_add(self.nanos(at, rtp))?));
+        let reported = self
+            .report
+            .and_then(|(ntp, at)| clock.local(ntp.checked_add(self.nanos(at, rtp))?));
         match reported {
             Some(capture) => (capture, true),
             None => (estimate, false),
@@ -104,7 +122,11 @@ impl StreamClock {
 
 fn shift(instant: Instant, nanos: i64) -> Instant {
     let distance = Duration::from_nanos(nanos.unsigned_abs());
-    let shifted = if nanos < 0 { instant.checked_sub(distance) } else { instant.checked_add(distance) };
+    let shifted = if nanos < 0 {
+        instant.checked_sub(distance)
+    } else {
+        instant.checked_add(distance)
+    };
     shifted.unwrap_or(instant)
 }
 
@@ -130,7 +152,10 @@ mod tests {
         let (v, v_sure) = video.capture(&source, 7_000 + 54_000, at(1_300));
         assert!(a_sure && v_sure);
         let apart = a.max(v) - a.min(v);
-        assert!(apart < Duration::from_millis(1), "captured together, {apart:?} apart");
+        assert!(
+            apart < Duration::from_millis(1),
+            "captured together, {apart:?} apart"
+        );
         assert_eq!((a - start).as_millis(), 1_110);
     }
 

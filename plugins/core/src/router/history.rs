@@ -27,7 +27,11 @@ impl History {
     /// A history of `capacity` packets, a power of two. It takes memory only as packets come.
     pub(crate) fn new(capacity: usize) -> History {
         debug_assert!(capacity.is_power_of_two());
-        History { ring: vec![None; capacity], epoch: 0, newest: 0 }
+        History {
+            ring: vec![None; capacity],
+            epoch: 0,
+            newest: 0,
+        }
     }
 
     fn slot(&self, sequence: u64) -> usize {
@@ -44,7 +48,10 @@ impl History {
             return Inserted::TooOld;
         }
         let slot = self.slot(packet.sequence);
-        if self.ring[slot].as_ref().is_some_and(|held| held.sequence == packet.sequence) {
+        if self.ring[slot]
+            .as_ref()
+            .is_some_and(|held| held.sequence == packet.sequence)
+        {
             return Inserted::Duplicate;
         }
         self.newest = self.newest.max(packet.sequence);

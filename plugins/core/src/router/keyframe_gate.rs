@@ -26,7 +26,8 @@ impl KeyframeGate {
 
     /// When the source is to be asked, if at all. In the past or `None`-asked means at once.
     pub(crate) fn timeout(&self, now: Instant) -> Option<Instant> {
-        self.wanted.then(|| self.asked.map_or(now, |asked| asked + KEYFRAME_INTERVAL))
+        self.wanted
+            .then(|| self.asked.map_or(now, |asked| asked + KEYFRAME_INTERVAL))
     }
 
     /// True when the source is to be asked now. The want stays until a keyframe comes, so a lost request is repeated.

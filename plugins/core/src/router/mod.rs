@@ -53,8 +53,12 @@ impl Router {
     }
 
     pub(crate) fn add_participant(&mut self, room: RoomId, id: ParticipantId, origin: Instant) {
-        let participant =
-            Participant { room, tracks: Vec::new(), clock: SourceClock::new(origin), speech: Speech::default() };
+        let participant = Participant {
+            room,
+            tracks: Vec::new(),
+            clock: SourceClock::new(origin),
+            speech: Speech::default(),
+        };
         if self.participants.insert(id, participant).is_none() {
             self.rooms.entry(room).or_default().push(id);
         }
@@ -74,7 +78,10 @@ impl Router {
     }
 
     pub(crate) fn tracks_of(&self, id: ParticipantId) -> Vec<TrackId> {
-        self.participants.get(&id).map(|p| p.tracks.clone()).unwrap_or_default()
+        self.participants
+            .get(&id)
+            .map(|p| p.tracks.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn room_of(&self, participant: ParticipantId) -> Option<RoomId> {
@@ -116,16 +123,26 @@ impl Router {
 
     /// The tracks a participant may receive automatically: all of its room but its own, in the order they came.
     pub(crate) fn offered_to(&self, receiver: ParticipantId) -> Vec<TrackId> {
-        let Some(room) = self.room_of(receiver) else { return Vec::new() };
-        let others = self.participants_of(room).iter().filter(|id| **id != receiver);
-        let mut tracks: Vec<_> = others.filter_map(|id| self.participants.get(id)).flat_map(|p| p.tracks.clone()).collect();
+        let Some(room) = self.room_of(receiver) else {
+            return Vec::new();
+        };
+        let others = self
+            .participants_of(room)
+            .iter()
+            .filter(|id| **id != receiver);
+        let mut tracks: Vec<_> = others
+            .filter_map(|id| self.participants.get(id))
+            .flat_map(|p| p.tracks.clone())
+            .collect();
         tracks.retain(|id| self.may_receive(receiver, *id));
         tracks
     }
 
     /// True when the track exists in the receiver's room and is not meant for somebody else.
     pub(crate) fn may_receive(&self, receiver: ParticipantId, track: TrackId) -> bool {
-        let Some(track) = self.tracks.get(&track) else { return false };
+        let Some(track) = self.tracks.get(&track) else {
+            return false;
+        };
         let same_room = self.room_of(track.spec.participant) == self.room_of(receiver);
         same_room && track.spec.audience.is_none_or(|only| only == receiver)
     }

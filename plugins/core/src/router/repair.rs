@@ -26,7 +26,11 @@ pub(crate) struct Repair {
 impl Repair {
     /// RTX numbers begin at `first_sequence`.
     pub(crate) fn new(first_sequence: u64) -> Repair {
-        Repair { credit: FIRST_CREDIT, recent: VecDeque::new(), next_sequence: first_sequence }
+        Repair {
+            credit: FIRST_CREDIT,
+            recent: VecDeque::new(),
+            next_sequence: first_sequence,
+        }
     }
 
     /// A packet of the flow went out: as much may be repaired.
@@ -41,7 +45,10 @@ impl Repair {
 
     /// Whether the packet of that number may be sent again now.
     pub(crate) fn allows(&self, now: Instant, sequence: u64, bytes: usize) -> bool {
-        let just_sent = self.recent.iter().any(|(sent, at)| *sent == sequence && now < *at + AGAIN);
+        let just_sent = self
+            .recent
+            .iter()
+            .any(|(sent, at)| *sent == sequence && now < *at + AGAIN);
         !just_sent && bytes <= self.credit
     }
 

@@ -128,7 +128,10 @@ impl Slot {
 
     /// True when the peer can take one of the formats.
     pub(crate) fn can_show(&self, kind: MediaKind, payloads: &[PayloadParams]) -> bool {
-        self.spec.kind == kind && payloads.iter().any(|p| matching(&self.spec.payloads, p).is_some())
+        self.spec.kind == kind
+            && payloads
+                .iter()
+                .any(|p| matching(&self.spec.payloads, p).is_some())
     }
 
     /// Shows another track from its next keyframe on, or nothing.
@@ -140,7 +143,11 @@ impl Slot {
                 .iter()
                 .filter_map(|p| {
                     let out = matching(&self.spec.payloads, p)?;
-                    Some(Format { source_pt: p.pt, pt: out.pt, rtx_pt: out.rtx_pt })
+                    Some(Format {
+                        source_pt: p.pt,
+                        pt: out.pt,
+                        rtx_pt: out.rtx_pt,
+                    })
                 })
                 .collect(),
         });
@@ -156,14 +163,29 @@ impl Slot {
     ) -> Forwarded {
         if !self.continues(packet) && !self.begin_run(packet, best_layer) {
             let waiting = self.run.is_none() && packet.layer == best_layer;
-            return if waiting { Forwarded::NeedsKeyframe } else { Forwarded::Done };
+            return if waiting {
+                Forwarded::NeedsKeyframe
+            } else {
+                Forwarded::Done
+            };
         }
-        let Some((run, format)) = self.run.as_ref().and_then(|run| Some((run, run.format(packet.payload_type)?))) else {
+        let Some((run, format)) = self
+            .run
+            .as_ref()
+            .and_then(|run| Some((run, run.format(packet.payload_type)?)))
+        else {
             return Forwarded::Done;
         };
-        let Some(sequence) = run.out_sequence(packet.sequence) else { return Forwarded::Done };
+        let Some(sequence) = run.out_sequence(packet.sequence) else {
+            return Forwarded::Done;
+        };
         let next = run.last(packet, sequence);
-        let numbers = Numbers { ssrc: self.spec.ssrc.ssrc, pt: format.pt, sequence, original: None };
+        let numbers = Numbers {
+            ssrc: self.spec.ssrc.ssrc,
+            pt: format.pt,
+            sequence,
+            original: None,
+        };
         if let Some(len) = self.write(moment, packet, run, numbers, out) {
             self.sent(packet, next, len);
         }
@@ -189,21 +211,43 @@ impl Slot {
     ) {
         self.counters.nacked += lost.len() as u64;
         for &low in lost {
-            let Some(sequence) = self.extend(low) else { continue };
-            let Some(run) = self.run_of(sequence) else { continue };
+            let Some(sequence) = self.extend(low) else {
+                continue;
+            };
+            let Some(run) = self.run_of(sequence) else {
+                continue;
+            };
             let source = sequence - run.out_start + run.source_start;
-            let Some(packet) = held(run.track, run.layer, run.epoch, source) else { continue };
-            let Some(format) = run.format(packet.payload_type) else { continue };
-            if !self.repair.allows(moment.now, sequence, packet.bytes().len()) {
+            let Some(packet) = held(run.track, run.layer, run.epoch, source) else {
+                continue;
+            };
+            let Some(format) = run.format(packet.payload_type) else {
+                continue;
+            };
+            if !self
+                .repair
+                .allows(moment.now, sequence, packet.bytes().len())
+            {
                 continue;
             }
             let rtx = self.spec.ssrc.rtx.zip(format.rtx_pt);
             let numbers = match rtx {
-                Some((ssrc, pt)) => Numbers { ssrc, pt, sequence: self.repair.sequence(), original: Some(sequence) },
-                None => Numbers { ssrc: self.spec.ssrc.ssrc, pt: format.pt, sequence, original: None },
+                Some((ssrc, pt)) => Numbers {
+                    ssrc,
+                    pt,
+                    sequence: self.repair.sequence(),
+                    original: Some(sequence),
+                },
+                None => Numbers {
+                    ssrc: self.spec.ssrc.ssrc,
+                    pt: format.pt,
+                    sequence,
+                    original: None,
+                },
             };
             if self.write(moment, packet, run, numbers, out).is_some() {
-                self.repair.sent(moment.now, sequence, packet.bytes().len(), rtx.is_some());
+                self.repair
+                    .sent(moment.now, sequence, packet.bytes().len(), rtx.is_some());
                 self.counters.retransmitted += 1;
             }
         }
@@ -213,11 +257,16 @@ impl Slot {
     fn extend(&self, low: u16) -> Option<u64> {
         let newest = self.last?.sequence;
         let back = (newest as u16).wrapping_sub(low);
-        newest.checked_sub(u64::from(back)).filter(|s| *s >= self.first_sequence && back < 0x8000)
+        newest
+            .checked_sub(u64::from(back))
+            .filter(|s| *s >= self.first_sequence && back < 0x8000)
     }
 
     fn run_of(&self, sequence: u64) -> Option<&Run> {
-        self.run.iter().chain(self.earlier.iter().rev()).find(|run| run.out_start <= sequence)
+        self.run
+            .iter()
+            .chain(self.earlier.iter().rev())
+            .find(|run| run.out_start <= sequence)
     }
 
     /// What a sender report says of this slot now; `None` before its first packet.
@@ -247,7 +296,10 @@ impl Slot {
 
     /// Starts a run at this packet if a decoder can start there.
     fn begin_run(&mut self, packet: &MediaPacket, best_layer: u8) -> bool {
-        let stale = self.run.as_ref().is_some_and(|run| run.epoch != packet.epoch && run.layer == packet.layer);
+        let stale = self
+            .run
+            .as_ref()
+            .is_some_and(|run| run.epoch != packet.epoch && run.layer == packet.layer);
         if packet.layer != best_layer && !stale || !packet.description.keyframe {
             if stale {
                 self.end_run();
@@ -255,7 +307,9 @@ impl Slot {
             return false;
         }
         self.end_run();
-        let Some(formats) = self.source.as_ref().map(|source| source.formats.clone()) else { return false };
+        let Some(formats) = self.source.as_ref().map(|source| source.formats.clone()) else {
+            return false;
+        };
         self.run = Some(self.next_run(packet, formats));
         true
     }
@@ -273,9 +327,12 @@ impl Slot {
         let picture = packet.description.picture_id.map_or(0, |id| id.value);
         let tl0 = packet.description.tl0_pic_idx.unwrap_or(0);
         let (out_start, timestamp, next_picture, next_tl0) = match self.last {
-            Some(last) => {
-                (last.sequence + 1, last.continued(packet), last.picture_id.wrapping_add(1), last.tl0.wrapping_add(1))
-            }
+            Some(last) => (
+                last.sequence + 1,
+                last.continued(packet),
+                last.picture_id.wrapping_add(1),
+                last.tl0.wrapping_add(1),
+            ),
             None => (self.first_sequence, self.first_timestamp, picture, tl0),
         };
         Run {
@@ -314,7 +371,9 @@ impl Slot {
         let end = body + payload.len();
         buffer[body..end].copy_from_slice(payload);
         run.rewrite(packet, &mut buffer[body..end]);
-        let len = out.session.seal_rtp(buffer, header, end, numbers.sequence)?;
+        let len = out
+            .session
+            .seal_rtp(buffer, header, end, numbers.sequence)?;
         out.arena.commit(&out.path, len);
         Some(len)
     }
@@ -338,16 +397,23 @@ impl Slot {
         if let Some(id) = ids.id(Extension::Mid) {
             writer.extension(id, self.spec.mid.as_bytes());
         }
-        if let (Some(id), Some((level, voice))) = (ids.id(Extension::AudioLevel), packet.audio_level) {
+        if let (Some(id), Some((level, voice))) =
+            (ids.id(Extension::AudioLevel), packet.audio_level)
+        {
             writer.extension(id, &[level | u8::from(voice) << 7]);
         }
         if let Some(id) = ids.id(Extension::AbsSendTime) {
             writer.extension(id, &moment.abs_send_time);
         }
-        if let (Some(id), Some(orientation)) = (ids.id(Extension::VideoOrientation), packet.orientation) {
+        if let (Some(id), Some(orientation)) =
+            (ids.id(Extension::VideoOrientation), packet.orientation)
+        {
             writer.extension(id, &[orientation]);
         }
-        if let (Some(id), false) = (ids.id(Extension::DependencyDescriptor), dependency.is_empty()) {
+        if let (Some(id), false) = (
+            ids.id(Extension::DependencyDescriptor),
+            dependency.is_empty(),
+        ) {
             writer.extension(id, dependency);
         }
         writer.finish()
@@ -386,15 +452,24 @@ impl Run {
     }
 
     fn format(&self, source_pt: u8) -> Option<Format> {
-        self.formats.iter().find(|f| f.source_pt == source_pt).copied()
+        self.formats
+            .iter()
+            .find(|f| f.source_pt == source_pt)
+            .copied()
     }
 
     fn picture_id(&self, packet: &MediaPacket) -> u16 {
-        packet.description.picture_id.map_or(0, |id| id.value.wrapping_add(self.picture_shift))
+        packet
+            .description
+            .picture_id
+            .map_or(0, |id| id.value.wrapping_add(self.picture_shift))
     }
 
     fn tl0(&self, packet: &MediaPacket) -> u8 {
-        packet.description.tl0_pic_idx.map_or(0, |tl0| tl0.wrapping_add(self.tl0_shift))
+        packet
+            .description
+            .tl0_pic_idx
+            .map_or(0, |tl0| tl0.wrapping_add(self.tl0_shift))
     }
 
     fn rewrite(&self, packet: &MediaPacket, payload: &mut [u8]) {
@@ -418,32 +493,53 @@ impl Run {
 
 impl Last {
     fn clock(&self) -> ClockPair {
-        ClockPair { instant: self.capture, rtp: self.timestamp }
+        ClockPair {
+            instant: self.capture,
+            rtp: self.timestamp,
+        }
     }
 
     /// The timestamp at which another source goes on: as much later as it was captured later, and at least a little.
     fn continued(&self, packet: &MediaPacket) -> u32 {
         let least = self.timestamp.wrapping_add(packet.clock_rate / 100);
         let at = self.clock().at(packet.capture, packet.clock_rate);
-        if (at.wrapping_sub(least) as i32) < 0 { least } else { at }
+        if (at.wrapping_sub(least) as i32) < 0 {
+            least
+        } else {
+            at
+        }
     }
 }
 
 /// The peer's payload type for a source's format.
 fn matching<'a>(offered: &'a [PayloadParams], source: &PayloadParams) -> Option<&'a PayloadParams> {
     let same = |p: &&PayloadParams| p.codec == source.codec && p.clock_rate == source.clock_rate;
-    let exact = offered.iter().filter(same).find(|p| profile(p) == profile(source));
+    let exact = offered
+        .iter()
+        .filter(same)
+        .find(|p| profile(p) == profile(source));
     exact.or_else(|| offered.iter().find(same))
 }
 
 /// What tells variants of one codec apart: H.264 profile (not level) and packetization mode, VP9 and AV1 profile.
 fn profile(params: &PayloadParams) -> (Option<String>, Option<&str>) {
     let parameter = |name: &str| {
-        params.fmtp.split(';').find_map(|p| p.trim().split_once('=').filter(|(key, _)| key.eq_ignore_ascii_case(name)))
+        params.fmtp.split(';').find_map(|p| {
+            p.trim()
+                .split_once('=')
+                .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        })
     };
     let profile = parameter("profile-level-id")
         .map(|(_, value)| value.get(..4).unwrap_or(value))
-        .or_else(|| parameter("profile-id").or_else(|| parameter("profile")).map(|(_, value)| value))
+        .or_else(|| {
+            parameter("profile-id")
+                .or_else(|| parameter("profile"))
+                .map(|(_, value)| value)
+        })
         .map(str::to_ascii_lowercase);
-    (profile, parameter("packetization-mode").map(|(_, value)| value))
+    (
+        profile,
+        parameter("packetization-mode").map(|(_, value)| value),
+    )
 }

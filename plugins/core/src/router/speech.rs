@@ -20,7 +20,11 @@ pub(crate) struct Speech {
 
 impl Default for Speech {
     fn default() -> Speech {
-        Speech { average: 127.0, last_loud: None, speaking: false }
+        Speech {
+            average: 127.0,
+            last_loud: None,
+            speaking: false,
+        }
     }
 }
 

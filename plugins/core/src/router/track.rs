@@ -90,7 +90,9 @@ impl Track {
 
     /// Takes a packet for forwarding. False: a duplicate or too old, to be forgotten.
     pub(crate) fn accept(&mut self, now: Instant, packet: &Arc<MediaPacket>) -> bool {
-        let Some(layer) = self.layer(packet.layer) else { return false };
+        let Some(layer) = self.layer(packet.layer) else {
+            return false;
+        };
         if layer.history.insert(packet.clone()) != Inserted::New {
             return false;
         }
@@ -111,7 +113,11 @@ impl Track {
         for layer in &mut self.layers {
             layer.last_window = std::mem::take(&mut layer.bytes);
         }
-        let most = self.layers.iter().enumerate().max_by_key(|(_, layer)| layer.last_window);
+        let most = self
+            .layers
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, layer)| layer.last_window);
         self.best = most.map_or(0, |(index, _)| index as u8);
     }
 

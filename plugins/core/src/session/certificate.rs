@@ -42,7 +42,10 @@ impl Certificate {
         let bytes = certificate.digest(MessageDigest::sha256())?.to_vec();
         Ok(Certificate {
             context: context(&key, &certificate)?,
-            fingerprint: Fingerprint { algorithm: "sha-256".into(), bytes },
+            fingerprint: Fingerprint {
+                algorithm: "sha-256".into(),
+                bytes,
+            },
         })
     }
 
@@ -58,7 +61,9 @@ impl Certificate {
 
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+        f.debug_struct("Certificate")
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,7 +76,8 @@ pub(super) fn matches(certificate: &X509Ref, fingerprint: &Fingerprint) -> bool 
 
 /// True when the fingerprint can be relied on: SHA-2, and of the right length.
 pub(super) fn is_usable(fingerprint: &Fingerprint) -> bool {
-    digest(&fingerprint.algorithm).is_some_and(|function| function.size() == fingerprint.bytes.len())
+    digest(&fingerprint.algorithm)
+        .is_some_and(|function| function.size() == fingerprint.bytes.len())
 }
 
 fn digest(algorithm: &str) -> Option<MessageDigest> {
@@ -131,7 +137,10 @@ mod tests {
 
     fn fingerprint(algorithm: &str, certificate: &X509, function: MessageDigest) -> Fingerprint {
         let bytes = certificate.digest(function).expect("a digest").to_vec();
-        Fingerprint { algorithm: algorithm.into(), bytes }
+        Fingerprint {
+            algorithm: algorithm.into(),
+            bytes,
+        }
     }
 
     #[test]
@@ -152,7 +161,10 @@ mod tests {
             good.bytes.pop();
             assert!(!is_usable(&good) && !matches(&certificate, &good), "{name}");
         }
-        for (name, function) in [("sha-1", MessageDigest::sha1()), ("md5", MessageDigest::md5())] {
+        for (name, function) in [
+            ("sha-1", MessageDigest::sha1()),
+            ("md5", MessageDigest::md5()),
+        ] {
             let weak = fingerprint(name, &certificate, function);
             assert!(!is_usable(&weak) && !matches(&certificate, &weak), "{name}");
         }

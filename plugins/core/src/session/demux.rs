@@ -36,5 +36,8 @@ pub fn stun_username(data: &[u8]) -> Option<(&str, &str)> {
         return None;
     }
     let message = StunMessage::parse(data).ok()?;
-    message.username().filter(|_| message.is_binding_request())?.split_once(':')
+    message
+        .username()
+        .filter(|_| message.is_binding_request())?
+        .split_once(':')
 }

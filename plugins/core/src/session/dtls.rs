@@ -46,7 +46,9 @@ pub(super) struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,8 +70,11 @@ impl Dtls {
         fingerprints: &[Fingerprint],
         profiles: &[SrtpProfile],
     ) -> Result<Dtls, SessionError> {
-        let fingerprints: Arc<[_]> =
-            fingerprints.iter().filter(|f| certificate::is_usable(f)).cloned().collect();
+        let fingerprints: Arc<[_]> = fingerprints
+            .iter()
+            .filter(|f| certificate::is_usable(f))
+            .cloned()
+            .collect();
         if fingerprints.is_empty() {
             return Err(SessionError::NoFingerprint);
         }
@@ -112,7 +117,8 @@ impl Dtls {
         self.started = true;
         self.stream.get_mut().arrive(data);
         let (progress, answered) = self.drive(now);
-        self.flight.handle_datagram(now, data, answered, self.stream.get_mut());
+        self.flight
+            .handle_datagram(now, data, answered, self.stream.get_mut());
         Some(progress)
     }
 
@@ -124,7 +130,8 @@ impl Dtls {
         // OpenSSL has a timer of its own, on the wall clock, and repeats the flight with new record numbers when it has run
         // out. When the caller's clock is ahead of it, the flight goes out again as it was.
         let (progress, repeated) = self.drive(now);
-        self.flight.handle_timeout(now, repeated, self.stream.get_mut());
+        self.flight
+            .handle_timeout(now, repeated, self.stream.get_mut());
         progress
     }
 
@@ -157,7 +164,9 @@ impl Dtls {
         if self.connected {
             buffers::free(self.stream.ssl());
         }
-        let sent = self.flight.collect(now, self.stream.get_mut(), self.connected);
+        let sent = self
+            .flight
+            .collect(now, self.stream.get_mut(), self.connected);
         (progress, sent)
     }
 
@@ -188,8 +197,14 @@ impl Dtls {
     /// Certificate first, keys after (RFC 5763 §5).
     fn keys(&self) -> Result<Keys, SessionError> {
         let ssl = self.stream.ssl();
-        let certificate = ssl.peer_certificate().ok_or(SessionError::FingerprintMismatch)?;
-        if !self.fingerprints.iter().any(|f| certificate::matches(&certificate, f)) {
+        let certificate = ssl
+            .peer_certificate()
+            .ok_or(SessionError::FingerprintMismatch)?;
+        if !self
+            .fingerprints
+            .iter()
+            .any(|f| certificate::matches(&certificate, f))
+        {
             return Err(SessionError::FingerprintMismatch);
         }
         let name = ssl.selected_srtp_profile().map(|profile| profile.name());
@@ -202,13 +217,25 @@ impl Dtls {
         let mut material = [0; 2 * (32 + 14)];
         let (key, salt) = (profile.key_len(), profile.salt_len());
         let material = &mut material[..2 * (key + salt)];
-        self.stream.ssl().export_keying_material(material, EXPORTER_LABEL, None)?;
+        self.stream
+            .ssl()
+            .export_keying_material(material, EXPORTER_LABEL, None)?;
         let (keys, salts) = material.split_at(2 * key);
         let (client, server) = (
-            MasterKey { key: &keys[..key], salt: &salts[..salt] },
-            MasterKey { key: &keys[key..], salt: &salts[salt..] },
+            MasterKey {
+                key: &keys[..key],
+                salt: &salts[..salt],
+            },
+            MasterKey {
+                key: &keys[key..],
+                salt: &salts[salt..],
+            },
         );
-        let (ours, theirs) = if self.client { (client, server) } else { (server, client) };
+        let (ours, theirs) = if self.client {
+            (client, server)
+        } else {
+            (server, client)
+        };
         let wrong = |error: KeyLengthError| SessionError::Crypto(error.to_string());
         Ok(Keys {
             profile,
@@ -232,7 +259,10 @@ impl Dtls {
 }
 
 fn profile_list(profiles: &[SrtpProfile]) -> String {
-    let names: Vec<_> = profiles.iter().map(|profile| profile.openssl_name()).collect();
+    let names: Vec<_> = profiles
+        .iter()
+        .map(|profile| profile.openssl_name())
+        .collect();
     names.join(":")
 }
 
@@ -241,8 +271,12 @@ fn set_verify(ssl: &mut Ssl, fingerprints: Arc<[Fingerprint]>, mismatch: Arc<Ato
     let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     ssl.set_verify_callback(mode, move |_, chain| {
         // The peer's own certificate is the first of the chain, which nobody signed that we know.
-        let leaf = chain.chain().and_then(|chain| chain.get(0)).or(chain.current_cert());
-        let right = leaf.is_some_and(|leaf| fingerprints.iter().any(|f| certificate::matches(leaf, f)));
+        let leaf = chain
+            .chain()
+            .and_then(|chain| chain.get(0))
+            .or(chain.current_cert());
+        let right =
+            leaf.is_some_and(|leaf| fingerprints.iter().any(|f| certificate::matches(leaf, f)));
         if !right {
             mismatch.store(true, Ordering::Relaxed);
         }

@@ -135,12 +135,17 @@ impl Session {
 
     fn handle_rtp(&mut self, now: Instant, data: &mut [u8]) -> Incoming {
         let opened = self.media.as_mut().map(|media| media.opener.open_rtp(data));
-        self.opened(now, opened).map_or(Incoming::None, Incoming::Rtp)
+        self.opened(now, opened)
+            .map_or(Incoming::None, Incoming::Rtp)
     }
 
     fn handle_rtcp(&mut self, now: Instant, data: &mut [u8]) -> Incoming {
-        let opened = self.media.as_mut().map(|media| media.opener.open_rtcp(data));
-        self.opened(now, opened).map_or(Incoming::None, Incoming::Rtcp)
+        let opened = self
+            .media
+            .as_mut()
+            .map(|media| media.opener.open_rtcp(data));
+        self.opened(now, opened)
+            .map_or(Incoming::None, Incoming::Rtcp)
     }
 
     fn opened(&mut self, now: Instant, opened: Option<Result<usize, OpenError>>) -> Option<usize> {
@@ -212,7 +217,11 @@ impl Session {
         match progress {
             None | Some(Progress::None) => {}
             Some(Progress::Connected(keys)) => {
-                let Keys { profile, sealer, opener } = *keys;
+                let Keys {
+                    profile,
+                    sealer,
+                    opener,
+                } = *keys;
                 self.media = Some(Box::new(Media { sealer, opener }));
                 self.events.push_back(SessionEvent::Connected(profile));
             }
@@ -222,7 +231,9 @@ impl Session {
     }
 
     fn drain_dtls(&mut self) {
-        let (Some(dtls), Some(path)) = (&mut self.dtls, self.path) else { return };
+        let (Some(dtls), Some(path)) = (&mut self.dtls, self.path) else {
+            return;
+        };
         while let Some(data) = dtls.poll_transmit() {
             self.transmits.push_back(Transmit { path, data });
         }
@@ -283,13 +294,21 @@ impl Session {
     /// When to call [`Session::handle_timeout`]; `None` when the session is over.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dtls = self.dtls.as_ref()?;
-        let others = [self.ice.poll_timeout(), dtls.poll_timeout(), self.probe_deadline()];
+        let others = [
+            self.ice.poll_timeout(),
+            dtls.poll_timeout(),
+            self.probe_deadline(),
+        ];
         others.into_iter().flatten().chain([self.lifeline()]).min()
     }
 
     /// When the session is over unless something happens.
     fn lifeline(&self) -> Instant {
-        let since = if self.is_connected() { self.heard } else { self.began };
+        let since = if self.is_connected() {
+            self.heard
+        } else {
+            self.began
+        };
         since + LIFELINE
     }
 
@@ -297,7 +316,8 @@ impl Session {
     fn probe_deadline(&self) -> Option<Instant> {
         let silent = self.heard + SILENCE;
         let asked = self.probed.map(|probed| probed + PROBE_INTERVAL);
-        self.is_connected().then(|| asked.map_or(silent, |asked| asked.max(silent)))
+        self.is_connected()
+            .then(|| asked.map_or(silent, |asked| asked.max(silent)))
     }
 
     /// The next STUN or DTLS datagram to send.
@@ -334,12 +354,17 @@ impl Session {
         len: usize,
         index: u64,
     ) -> Option<usize> {
-        self.media.as_ref()?.sealer.seal_rtp(buf, header_len, len, index)
+        self.media
+            .as_ref()?
+            .sealer
+            .seal_rtp(buf, header_len, len, index)
     }
 
     /// Seals a compound RTCP packet in place. False when not connected, or when it is not one.
     pub fn seal_rtcp(&mut self, buf: &mut Vec<u8>) -> bool {
-        self.media.as_mut().is_some_and(|media| media.sealer.seal_rtcp(buf))
+        self.media
+            .as_mut()
+            .is_some_and(|media| media.sealer.seal_rtcp(buf))
     }
 
     /// Ends the session: the peer is told, keys are dropped, nothing comes in any more. No event follows.

@@ -40,7 +40,9 @@ impl Cm {
 
     pub(super) fn tag(&self, data: &[u8]) -> [u8; TAG] {
         let tag = hmac::sign(&self.auth, data);
-        tag.as_ref()[..TAG].try_into().expect("HMAC-SHA1 gives 20 bytes")
+        tag.as_ref()[..TAG]
+            .try_into()
+            .expect("HMAC-SHA1 gives 20 bytes")
     }
 
     pub(super) fn verify(&self, data: &[u8], tag: &[u8]) -> bool {

@@ -24,7 +24,11 @@ impl Gcm {
     }
 
     pub(super) fn new(key: &[u8], salt: [u8; 12]) -> Option<Gcm> {
-        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
+        let algorithm = if key.len() == 32 {
+            &AES_256_GCM
+        } else {
+            &AES_128_GCM
+        };
         let key = LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?);
         Some(Gcm { key, salt })
     }
@@ -50,12 +54,17 @@ impl Gcm {
         text: &mut [u8],
     ) -> Option<[u8; TAG]> {
         let nonce = self.nonce(ssrc, index);
-        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(aad), text).ok()?;
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(aad), text)
+            .ok()?;
         tag.as_ref().try_into().ok()
     }
 
     /// Decrypts `text`, which ends with its tag. True when the tag was right.
     pub(super) fn open(&self, ssrc: u32, index: u64, aad: &[u8], text: &mut [u8]) -> bool {
-        self.key.open_in_place(self.nonce(ssrc, index), Aad::from(aad), text).is_ok()
+        self.key
+            .open_in_place(self.nonce(ssrc, index), Aad::from(aad), text)
+            .is_ok()
     }
 }

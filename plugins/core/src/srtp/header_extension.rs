@@ -24,7 +24,10 @@ impl HeaderExtensionCipher {
         let mut salt = [0; 14];
         kdf::derive(master, Label::HeaderCipher, key)?;
         kdf::derive(master, Label::HeaderSalt, &mut salt)?;
-        Some(HeaderExtensionCipher { key: kdf::counter_key(key)?, salt })
+        Some(HeaderExtensionCipher {
+            key: kdf::counter_key(key)?,
+            salt,
+        })
     }
 
     /// Encrypts, or decrypts, every element of a packet whose id `selected` names. `None` when the packet has no whole
@@ -62,9 +65,7 @@ fn element(profile: u16, block: &[u8], mut at: usize) -> Option<(u8, std::ops::R
     }
     let (id, start, len) = match profile {
         ONE_BYTE => (block[at] >> 4, at + 1, usize::from(block[at] & 0x0f) + 1),
-        _ if profile & 0xfff0 == TWO_BYTE => {
-            (block[at], at + 2, usize::from(*block.get(at + 1)?))
-        }
+        _ if profile & 0xfff0 == TWO_BYTE => (block[at], at + 2, usize::from(*block.get(at + 1)?)),
         _ => return None,
     };
     let stop = profile == ONE_BYTE && id == 15; // RFC 8285 §4.2: ends the block.

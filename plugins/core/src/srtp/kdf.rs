@@ -34,7 +34,9 @@ pub(super) fn counter_mode(key: &EncryptingKey, iv: [u8; 16], data: &mut [u8]) {
 pub(super) fn derive(master: MasterKey<'_>, label: Label, out: &mut [u8]) -> Option<()> {
     let mut iv = [0; 16];
     // The salt is 112 bits; the 96 bits of GCM are padded at the end (RFC 7714 §11). The last 16 bits are the counter.
-    iv.get_mut(..14)?.get_mut(..master.salt.len())?.copy_from_slice(master.salt);
+    iv.get_mut(..14)?
+        .get_mut(..master.salt.len())?
+        .copy_from_slice(master.salt);
     iv[7] ^= label as u8;
     out.fill(0);
     counter_mode(&counter_key(master.key)?, iv, out);

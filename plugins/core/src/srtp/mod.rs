@@ -17,7 +17,7 @@ mod seal;
 mod tests;
 mod transform;
 
-pub use open::{OpenError, Opener, MAX_SOURCES};
+pub use open::{MAX_SOURCES, OpenError, Opener};
 pub use profile::SrtpProfile;
 pub use replay::{REPLAY_WINDOW, ReplayWindow};
 pub use seal::Sealer;
@@ -39,7 +39,9 @@ pub struct MasterKey<'a> {
 
 /// Keys of the wrong length for the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("SRTP key or salt length does not fit the profile {0:?}; pass key_len() and salt_len() bytes")]
+#[error(
+    "SRTP key or salt length does not fit the profile {0:?}; pass key_len() and salt_len() bytes"
+)]
 pub struct KeyLengthError(pub SrtpProfile);
 
 fn read_u32(data: &[u8], at: usize) -> Option<u32> {

@@ -53,14 +53,20 @@ impl Opener {
     /// # Errors
     /// [`OpenError`]; the content of `packet` is then unspecified.
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, OpenError> {
-        let plain = packet.len().checked_sub(self.rtp.tag_len()).ok_or(OpenError::Malformed)?;
+        let plain = packet
+            .len()
+            .checked_sub(self.rtp.tag_len())
+            .ok_or(OpenError::Malformed)?;
         let header = rtp_header_len(&packet[..plain]).ok_or(OpenError::Malformed)?;
         let sequence = u16::from_be_bytes([packet[2], packet[3]]);
         let ssrc = read_u32(packet, 8).ok_or(OpenError::Malformed)?;
         let window = admit(&mut self.rtp_sources, ssrc)?;
         let index = window.map_or(sequence.into(), |window| window.estimate(sequence));
         check_replay(window, index)?;
-        let len = self.rtp.open_rtp(packet, header, index).ok_or(OpenError::Forged)?;
+        let len = self
+            .rtp
+            .open_rtp(packet, header, index)
+            .ok_or(OpenError::Forged)?;
         self.rtp_sources.take(ssrc, index);
         Ok(len)
     }
@@ -73,7 +79,10 @@ impl Opener {
         let index = self.rtcp.rtcp_index(packet).ok_or(OpenError::Malformed)?;
         let ssrc = read_u32(packet, 4).ok_or(OpenError::Malformed)?;
         check_replay(admit(&mut self.rtcp_sources, ssrc)?, index.into())?;
-        let len = self.rtcp.open_rtcp(packet, index).ok_or(OpenError::Forged)?;
+        let len = self
+            .rtcp
+            .open_rtcp(packet, index)
+            .ok_or(OpenError::Forged)?;
         self.rtcp_sources.take(ssrc, index.into());
         Ok(len)
     }

@@ -13,8 +13,11 @@ pub enum SrtpProfile {
 
 impl SrtpProfile {
     /// All profiles in the default order of preference.
-    pub const PREFERRED: [SrtpProfile; 3] =
-        [SrtpProfile::AeadAes128Gcm, SrtpProfile::AeadAes256Gcm, SrtpProfile::Aes128CmSha1_80];
+    pub const PREFERRED: [SrtpProfile; 3] = [
+        SrtpProfile::AeadAes128Gcm,
+        SrtpProfile::AeadAes256Gcm,
+        SrtpProfile::Aes128CmSha1_80,
+    ];
 
     /// Bytes of the master key.
     pub const fn key_len(self) -> usize {
@@ -50,6 +53,8 @@ impl SrtpProfile {
     }
 
     pub(crate) fn from_openssl_name(name: &str) -> Option<SrtpProfile> {
-        SrtpProfile::PREFERRED.into_iter().find(|profile| profile.openssl_name() == name)
+        SrtpProfile::PREFERRED
+            .into_iter()
+            .find(|profile| profile.openssl_name() == name)
     }
 }

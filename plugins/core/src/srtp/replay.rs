@@ -14,7 +14,10 @@ pub struct ReplayWindow {
 impl ReplayWindow {
     /// A window in which the first index is taken.
     pub fn new(first: u64) -> ReplayWindow {
-        ReplayWindow { highest: first, taken: 1 }
+        ReplayWindow {
+            highest: first,
+            taken: 1,
+        }
     }
 
     /// True when the index was not taken and is not too old.
@@ -29,7 +32,11 @@ impl ReplayWindow {
     pub fn take(&mut self, index: u64) {
         match index.checked_sub(self.highest) {
             Some(step) => {
-                self.taken = if step < REPLAY_WINDOW { self.taken << step } else { 0 } | 1;
+                self.taken = if step < REPLAY_WINDOW {
+                    self.taken << step
+                } else {
+                    0
+                } | 1;
                 self.highest = index;
             }
             None => {

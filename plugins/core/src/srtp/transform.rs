@@ -25,14 +25,22 @@ impl Transform {
         profile: SrtpProfile,
         master: MasterKey<'_>,
     ) -> Result<Transform, KeyLengthError> {
-        Transform::derive(profile, master, [Label::RtpCipher, Label::RtpAuth, Label::RtpSalt])
+        Transform::derive(
+            profile,
+            master,
+            [Label::RtpCipher, Label::RtpAuth, Label::RtpSalt],
+        )
     }
 
     pub(super) fn rtcp(
         profile: SrtpProfile,
         master: MasterKey<'_>,
     ) -> Result<Transform, KeyLengthError> {
-        Transform::derive(profile, master, [Label::RtcpCipher, Label::RtcpAuth, Label::RtcpSalt])
+        Transform::derive(
+            profile,
+            master,
+            [Label::RtcpCipher, Label::RtcpAuth, Label::RtcpSalt],
+        )
     }
 
     fn derive(
@@ -40,8 +48,7 @@ impl Transform {
         master: MasterKey<'_>,
         [cipher, auth, salt]: [Label; 3],
     ) -> Result<Transform, KeyLengthError> {
-        let fits =
-            master.key.len() == profile.key_len() && master.salt.len() == profile.salt_len();
+        let fits = master.key.len() == profile.key_len() && master.salt.len() == profile.salt_len();
         let transform = match profile {
             _ if !fits => None,
             SrtpProfile::AeadAes128Gcm | SrtpProfile::AeadAes256Gcm => {

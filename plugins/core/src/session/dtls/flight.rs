@@ -47,7 +47,9 @@ impl Flight {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let wait = if self.lingering { LINGER } else { self.timeout };
-        self.sent.filter(|_| !self.datagrams.is_empty()).map(|sent| sent + wait)
+        self.sent
+            .filter(|_| !self.datagrams.is_empty())
+            .map(|sent| sent + wait)
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {

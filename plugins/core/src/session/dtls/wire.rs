@@ -66,7 +66,9 @@ impl Write for Wire {
 /// True when the datagram is one or more whole records. OpenSSL would drop others too; this counts them.
 pub(super) fn is_whole(mut data: &[u8]) -> bool {
     loop {
-        let Some(header) = data.get(..RECORD_HEADER) else { return false };
+        let Some(header) = data.get(..RECORD_HEADER) else {
+            return false;
+        };
         let len = RECORD_HEADER + usize::from(u16::from_be_bytes([header[11], header[12]]));
         // 20 to 24: change_cipher_spec, alert, handshake, application_data, heartbeat; 254.x: DTLS 1.x.
         if !(20..=24).contains(&header[0]) || header[1] != 254 || len > data.len() {
@@ -82,6 +84,8 @@ pub(super) fn is_whole(mut data: &[u8]) -> bool {
 /// The message number of the handshake message at the start of a datagram, when it is sent in the clear.
 pub(super) fn message_seq(data: &[u8]) -> Option<u16> {
     let clear_handshake = data.first() == Some(&22) && data.get(3..5) == Some(&[0, 0]);
-    let seq = data.get(RECORD_HEADER + 4..RECORD_HEADER + 6).filter(|_| clear_handshake)?;
+    let seq = data
+        .get(RECORD_HEADER + 4..RECORD_HEADER + 6)
+        .filter(|_| clear_handshake)?;
     Some(u16::from_be_bytes([seq[0], seq[1]]))
 }

@@ -26,7 +26,11 @@ impl Sha1HmacProvider for StunHmac {
         for payload in payloads {
             context.update(payload);
         }
-        context.sign().as_ref().try_into().expect("HMAC-SHA1 gives 20 bytes")
+        context
+            .sign()
+            .as_ref()
+            .try_into()
+            .expect("HMAC-SHA1 gives 20 bytes")
     }
 }
 
@@ -83,7 +87,9 @@ fn set_length(message: &mut [u8], coming: usize) {
 /// CRC-32 of ISO 3309, bit by bit: one short message now and then does not pay for a table.
 pub(super) fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }
 

@@ -28,18 +28,27 @@ impl Full {
         credentials: &Credentials,
         locals: &[Candidate],
     ) -> Full {
-        let creds = |ufrag: &String, pass: &String| IceCreds { ufrag: ufrag.clone(), pass: pass.clone() };
+        let creds = |ufrag: &String, pass: &String| IceCreds {
+            ufrag: ufrag.clone(),
+            pass: pass.clone(),
+        };
         let local = creds(&credentials.local_ufrag, &credentials.local_pwd);
         let mut agent = IceAgent::with_hmac(local, &StunHmac);
         agent.set_remote_credentials(creds(&credentials.remote_ufrag, &credentials.remote_pwd));
         agent.set_controlling(true);
         agent.set_control_tie_breaker(seed);
         agent.set_max_candidate_pairs(MAX_REMOTE_CANDIDATES);
-        let mut full =
-            Full { agent, locals: Vec::new(), remotes: Vec::new(), selected: None, next: None };
+        let mut full = Full {
+            agent,
+            locals: Vec::new(),
+            remotes: Vec::new(),
+            selected: None,
+            next: None,
+        };
         for candidate in locals.iter().filter(|c| c.proto == Proto::Udp) {
             full.locals.push(candidate.addr);
-            full.agent.add_local_candidate(to_agent(candidate, CandidateKind::Host));
+            full.agent
+                .add_local_candidate(to_agent(candidate, CandidateKind::Host));
         }
         full.handle_timeout(now);
         full
@@ -62,7 +71,8 @@ impl Full {
             return;
         }
         self.remotes.push(candidate.addr);
-        self.agent.add_remote_candidate(to_agent(candidate, candidate.kind));
+        self.agent
+            .add_remote_candidate(to_agent(candidate, candidate.kind));
         match self.remotes.len() {
             1 => self.handle_timeout(now),
             // Each further check has to wait for its turn.
@@ -83,7 +93,9 @@ impl Full {
     }
 
     pub(super) fn handle_stun(&mut self, now: Instant, path: Path, data: &[u8]) -> Verdict {
-        let Ok(message) = StunMessage::parse(data) else { return Verdict::Refused };
+        let Ok(message) = StunMessage::parse(data) else {
+            return Verdict::Refused;
+        };
         if path.proto != Proto::Udp || !self.agent.accepts_message(&message) {
             return Verdict::Refused;
         }
@@ -103,7 +115,10 @@ impl Full {
         let accepted = self.agent.handle_packet(now, packet);
         self.advance(now);
         match accepted {
-            true if answer => self.agent.nominated_pair_rtt().map_or(Verdict::Authentic, Verdict::Answered),
+            true if answer => self
+                .agent
+                .nominated_pair_rtt()
+                .map_or(Verdict::Authentic, Verdict::Answered),
             true => Verdict::Authentic,
             false => Verdict::Refused,
         }
@@ -114,7 +129,12 @@ impl Full {
         let same_family = |local: &&SocketAddr| local.is_ipv4() == bound.is_ipv4();
         match self.locals.contains(&bound) {
             true => bound,
-            false => self.locals.iter().find(same_family).copied().unwrap_or(bound),
+            false => self
+                .locals
+                .iter()
+                .find(same_family)
+                .copied()
+                .unwrap_or(bound),
         }
     }
 
@@ -129,19 +149,37 @@ impl Full {
 
     fn advance(&mut self, now: Instant) {
         while let Some(event) = self.agent.poll_event() {
-            if let IceAgentEvent::NominatedSend { source, destination, .. } = event {
-                self.selected = Some(Path { proto: Proto::Udp, local: source, remote: destination });
+            if let IceAgentEvent::NominatedSend {
+                source,
+                destination,
+                ..
+            } = event
+            {
+                self.selected = Some(Path {
+                    proto: Proto::Udp,
+                    local: source,
+                    remote: destination,
+                });
             }
         }
         // The agent may ask for a time that has passed; never spin on it.
-        self.next = self.agent.poll_timeout().map(|next| next.max(now + Duration::from_millis(5)));
+        self.next = self
+            .agent
+            .poll_timeout()
+            .map(|next| next.max(now + Duration::from_millis(5)));
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.agent.poll_transmit()?;
-        let path =
-            Path { proto: Proto::Udp, local: transmit.source, remote: transmit.destination };
-        Some(Transmit { path, data: transmit.contents.into() })
+        let path = Path {
+            proto: Proto::Udp,
+            local: transmit.source,
+            remote: transmit.destination,
+        };
+        Some(Transmit {
+            path,
+            data: transmit.contents.into(),
+        })
     }
 }
 

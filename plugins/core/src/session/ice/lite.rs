@@ -83,7 +83,9 @@ impl Lite {
     }
 
     pub(super) fn handle_stun(&mut self, now: Instant, path: Path, data: &[u8]) -> Verdict {
-        let Ok(message) = StunMessage::parse(data) else { return Verdict::Refused };
+        let Ok(message) = StunMessage::parse(data) else {
+            return Verdict::Refused;
+        };
         if message.is_binding_request() {
             self.handle_request(now, path, &message)
         } else if message.is_successful_binding_response() {
@@ -99,17 +101,28 @@ impl Lite {
         }
         if message.ice_controlled().is_some() {
             // A lite agent is always the controlled one (RFC 8445 §6.1.1).
-            self.reply(path, StunMessage::binding_role_conflict_reply(message.trans_id()));
+            self.reply(
+                path,
+                StunMessage::binding_role_conflict_reply(message.trans_id()),
+            );
             return Verdict::Authentic;
         }
-        self.reply(path, StunMessage::binding_reply(message.trans_id(), path.remote));
+        self.reply(
+            path,
+            StunMessage::binding_reply(message.trans_id(), path.remote),
+        );
         self.remember(now, path, message);
         self.follow(now, path);
         Verdict::Authentic
     }
 
     fn is_authentic(&self, message: &StunMessage<'_>) -> bool {
-        let Credentials { local_ufrag, local_pwd, remote_ufrag, .. } = &self.credentials;
+        let Credentials {
+            local_ufrag,
+            local_pwd,
+            remote_ufrag,
+            ..
+        } = &self.credentials;
         message.split_username() == Some((local_ufrag.as_str(), remote_ufrag.as_str()))
             && message.verify(local_pwd.as_bytes(), sha1_hmac)
     }
@@ -141,7 +154,11 @@ impl Lite {
 
     fn forget_one(&mut self) {
         let kept = self.selected;
-        let others = self.remotes.iter().enumerate().filter(|(_, r)| Some(r.path) != kept);
+        let others = self
+            .remotes
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| Some(r.path) != kept);
         if let Some((oldest, _)) = others.min_by_key(|(_, remote)| remote.heard) {
             self.remotes.swap_remove(oldest);
         }
@@ -149,7 +166,9 @@ impl Lite {
 
     /// Moves to a nominated path, or checks it first.
     fn follow(&mut self, now: Instant, path: Path) {
-        let Some(at) = self.remotes.iter().position(|remote| remote.path == path) else { return };
+        let Some(at) = self.remotes.iter().position(|remote| remote.path == path) else {
+            return;
+        };
         let remote = &self.remotes[at];
         if self.selected == Some(path) || !remote.nominated || !self.is_better(now, remote) {
             return;
@@ -164,7 +183,10 @@ impl Lite {
     /// Whether a nominated path takes over from the selected one. Peers that nominate as they go (RFC 5245 §8.1.1.2) mark
     /// every check, and mean the path of the highest priority; the others change their mind, and mean the last.
     fn is_better(&self, now: Instant, remote: &Remote) -> bool {
-        let current = self.remotes.iter().find(|other| Some(other.path) == self.selected);
+        let current = self
+            .remotes
+            .iter()
+            .find(|other| Some(other.path) == self.selected);
         current.is_none_or(|current| {
             remote.considered
                 || !current.nominated
@@ -198,7 +220,11 @@ impl Lite {
 
     /// Asks the peer, on the path in use, whether it is still there.
     pub(super) fn probe(&mut self, now: Instant) {
-        if let Some(at) = self.remotes.iter().position(|r| Some(r.path) == self.selected) {
+        if let Some(at) = self
+            .remotes
+            .iter()
+            .position(|r| Some(r.path) == self.selected)
+        {
             self.send_check(now, at);
         }
     }
@@ -206,7 +232,12 @@ impl Lite {
     fn send_check(&mut self, now: Instant, at: usize) {
         let mut id = TransactionId::default();
         self.random.fill_bytes(&mut id);
-        let Credentials { local_ufrag, remote_ufrag, remote_pwd, .. } = &self.credentials;
+        let Credentials {
+            local_ufrag,
+            remote_ufrag,
+            remote_pwd,
+            ..
+        } = &self.credentials;
         let username = format!("{remote_ufrag}:{local_ufrag}");
         let data = check::controlled_check(id, &username, remote_pwd, PRIORITY, self.tie_breaker);
         self.remotes[at].check = Some((id, now));

@@ -13,9 +13,17 @@ fn sessions_connect_in_both_dtls_roles_with_every_profile() {
             let mut pair = Pair::new(1, client, server);
             pair.run(Duration::from_secs(2));
             for who in ["client", "server"] {
-                assert!(pair.events.contains(&(who, SessionEvent::Connected(profile))), "{:?}", pair.events);
+                assert!(
+                    pair.events
+                        .contains(&(who, SessionEvent::Connected(profile))),
+                    "{:?}",
+                    pair.events
+                );
             }
-            assert!(pair.media_flows(1), "{profile:?}, client sends ClientHello: {dtls_client}");
+            assert!(
+                pair.media_flows(1),
+                "{profile:?}, client sends ClientHello: {dtls_client}"
+            );
             assert_eq!(pair.server.path(), Some(path(SERVER, CLIENT)));
             assert_eq!(pair.client.path(), Some(path(CLIENT, SERVER)));
         }
@@ -51,7 +59,11 @@ fn the_answerers_preference_decides_the_profile() {
     let mut pair = Pair::new(1, client, server);
     pair.run(Duration::from_secs(2));
     let chosen = SessionEvent::Connected(SrtpProfile::Aes128CmSha1_80);
-    assert!(pair.events.contains(&("client", chosen)), "{:?}", pair.events);
+    assert!(
+        pair.events.contains(&("client", chosen)),
+        "{:?}",
+        pair.events
+    );
 }
 
 #[test]
@@ -64,7 +76,13 @@ fn no_common_profile_fails_on_the_side_that_knows() {
     let mut pair = Pair::new(1, client, server);
     pair.run(Duration::from_secs(2));
     assert!(!pair.both_connected());
-    assert!(pair.failures().iter().any(|(_, error)| *error == SessionError::NoSrtpProfile), "{:?}", pair.events);
+    assert!(
+        pair.failures()
+            .iter()
+            .any(|(_, error)| *error == SessionError::NoSrtpProfile),
+        "{:?}",
+        pair.events
+    );
 }
 
 #[test]
@@ -72,8 +90,18 @@ fn a_handshake_completes_with_30_percent_loss() {
     for dtls_client in [true, false] {
         let certificates = (ecdsa(), rsa());
         for seed in 0..20 {
-            let client = config(true, dtls_client, &certificates.0, vec![certificates.1.fingerprint()]);
-            let server = config(false, !dtls_client, &certificates.1, vec![certificates.0.fingerprint()]);
+            let client = config(
+                true,
+                dtls_client,
+                &certificates.0,
+                vec![certificates.1.fingerprint()],
+            );
+            let server = config(
+                false,
+                !dtls_client,
+                &certificates.1,
+                vec![certificates.0.fingerprint()],
+            );
             let mut pair = Pair::new(seed, client, server);
             pair.loss = 0.3;
             pair.run(Duration::from_secs(29));
@@ -90,7 +118,10 @@ fn no_datagram_of_a_session_is_larger_than_1200_bytes() {
     let mut pair = Pair::new(1, client, config(false, false, &b, vec![a.fingerprint()]));
     pair.run(Duration::from_secs(2));
     let largest = pair.log.iter().map(|(_, data)| data.len()).max();
-    assert!(largest.is_some_and(|len| (500..=1200).contains(&len)), "{largest:?}");
+    assert!(
+        largest.is_some_and(|len| (500..=1200).contains(&len)),
+        "{largest:?}"
+    );
 }
 
 #[test]

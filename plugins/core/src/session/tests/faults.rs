@@ -6,8 +6,14 @@ use proptest::prelude::*;
 const ELSEWHERE: &str = "203.0.113.99:4444";
 
 fn client_hello(pair: &Pair) -> Vec<u8> {
-    let is_dtls = |(from_client, data): &&(bool, Vec<u8>)| *from_client && demux(data) == PacketKind::Dtls;
-    pair.log.iter().find(is_dtls).expect("a ClientHello").1.clone()
+    let is_dtls =
+        |(from_client, data): &&(bool, Vec<u8>)| *from_client && demux(data) == PacketKind::Dtls;
+    pair.log
+        .iter()
+        .find(is_dtls)
+        .expect("a ClientHello")
+        .1
+        .clone()
 }
 
 #[test]
@@ -17,10 +23,16 @@ fn a_client_hello_from_an_unchecked_address_is_ignored_at_any_time() {
         let mut pair = Pair::simple(1, true);
         pair.run(steps * LATENCY);
         for _ in 0..100 {
-            let answer = pair.server.handle_datagram(pair.now, path(SERVER, ELSEWHERE), &mut hello.clone());
+            let answer =
+                pair.server
+                    .handle_datagram(pair.now, path(SERVER, ELSEWHERE), &mut hello.clone());
             assert_eq!(answer, Incoming::None);
             let sent = std::iter::from_fn(|| pair.server.poll_transmit());
-            assert!(sent.collect::<Vec<_>>().iter().all(|t| t.path.remote != addr(ELSEWHERE)));
+            assert!(
+                sent.collect::<Vec<_>>()
+                    .iter()
+                    .all(|t| t.path.remote != addr(ELSEWHERE))
+            );
         }
         assert_eq!(pair.server.stats().dtls_bad, 100);
         pair.run(Duration::from_secs(3));
@@ -38,7 +50,8 @@ fn the_null_cipher_is_refused() {
     assert_eq!(hello[suites..suites + 2], [0, 0]);
     let len = usize::from(u16::from_be_bytes([hello[suites + 2], hello[suites + 3]]));
     hello[suites + 4..suites + 4 + len].fill(0);
-    pair.server.handle_datagram(pair.now, path(SERVER, CLIENT), &mut hello);
+    pair.server
+        .handle_datagram(pair.now, path(SERVER, CLIENT), &mut hello);
     assert!(!pair.server.is_connected());
 }
 
@@ -46,8 +59,14 @@ fn the_null_cipher_is_refused() {
 fn media_before_the_keys_is_counted_and_dropped() {
     let mut pair = Pair::simple(1, true);
     let at = path(SERVER, CLIENT);
-    assert_eq!(pair.server.handle_datagram(pair.now, at, &mut rtp(1)), Incoming::None);
-    assert_eq!(pair.server.handle_datagram(pair.now, at, &mut rtcp()), Incoming::None);
+    assert_eq!(
+        pair.server.handle_datagram(pair.now, at, &mut rtp(1)),
+        Incoming::None
+    );
+    assert_eq!(
+        pair.server.handle_datagram(pair.now, at, &mut rtcp()),
+        Incoming::None
+    );
     assert_eq!(pair.server.stats().before_keys, 2);
     assert_eq!(sealed_rtp(&mut pair.server, 1), None);
 }
@@ -57,13 +76,26 @@ fn bad_and_replayed_media_changes_nothing() {
     let mut pair = Pair::connected(1);
     let good = sealed_rtp(&mut pair.client, 1).expect("connected");
     let at = path(SERVER, CLIENT);
-    assert!(matches!(pair.server.handle_datagram(pair.now, at, &mut good.clone()), Incoming::Rtp(_)));
+    assert!(matches!(
+        pair.server.handle_datagram(pair.now, at, &mut good.clone()),
+        Incoming::Rtp(_)
+    ));
     let mut forged = sealed_rtp(&mut pair.client, 2).expect("connected");
     *forged.last_mut().expect("a tag") ^= 1;
     for _ in 0..10_000 {
-        assert_eq!(pair.server.handle_datagram(pair.now, at, &mut good.clone()), Incoming::None);
-        assert_eq!(pair.server.handle_datagram(pair.now, at, &mut forged.clone()), Incoming::None);
-        assert_eq!(pair.server.handle_datagram(pair.now, at, &mut rtp(9)), Incoming::None);
+        assert_eq!(
+            pair.server.handle_datagram(pair.now, at, &mut good.clone()),
+            Incoming::None
+        );
+        assert_eq!(
+            pair.server
+                .handle_datagram(pair.now, at, &mut forged.clone()),
+            Incoming::None
+        );
+        assert_eq!(
+            pair.server.handle_datagram(pair.now, at, &mut rtp(9)),
+            Incoming::None
+        );
     }
     assert_eq!(pair.server.stats().srtp_replay, 10_000);
     assert_eq!(pair.server.stats().srtp_auth, 20_000);
@@ -77,8 +109,14 @@ fn a_plain_bye_and_an_injected_packet_never_move_or_end_a_session() {
     let mut bye = vec![0x81, 203, 0, 1, 0, 0, 0, 2];
     for remote in [CLIENT, ELSEWHERE] {
         let at = path(SERVER, remote);
-        assert_eq!(pair.server.handle_datagram(pair.now, at, &mut bye), Incoming::None);
-        assert_eq!(pair.server.handle_datagram(pair.now, at, &mut rtp(1)), Incoming::None);
+        assert_eq!(
+            pair.server.handle_datagram(pair.now, at, &mut bye),
+            Incoming::None
+        );
+        assert_eq!(
+            pair.server.handle_datagram(pair.now, at, &mut rtp(1)),
+            Incoming::None
+        );
     }
     assert_eq!(pair.server.path(), Some(path(SERVER, CLIENT)));
     assert!(pair.media_flows(1));
@@ -100,7 +138,8 @@ fn oversized_datagrams_are_counted() {
     let mut pair = Pair::connected(1);
     let mut large = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 1, 0x20, 0];
     large.resize(13 + 0x2000, 0);
-    pair.server.handle_datagram(pair.now, path(SERVER, CLIENT), &mut large);
+    pair.server
+        .handle_datagram(pair.now, path(SERVER, CLIENT), &mut large);
     assert_eq!(pair.server.stats().dtls_bad, 1);
 }
 
@@ -108,7 +147,8 @@ fn oversized_datagrams_are_counted() {
 fn candidates_are_bounded() {
     let mut pair = Pair::simple(1, true);
     for n in 0..1000 {
-        pair.client.add_remote_candidate(candidate(&format!("203.0.113.1:{}", 1000 + n)));
+        pair.client
+            .add_remote_candidate(candidate(&format!("203.0.113.1:{}", 1000 + n)));
     }
     pair.run(Duration::from_secs(10));
     assert!(pair.both_connected());
@@ -146,8 +186,25 @@ fn the_user_name_of_a_check_names_the_session() {
 
 /// Bytes that look like each of the protocols, at random.
 fn datagram() -> impl Strategy<Value = Vec<u8>> {
-    let first = prop_oneof![Just(0u8), Just(1), Just(20), Just(21), Just(22), Just(23), Just(0x80), Just(0x90), any::<u8>()];
-    let second = prop_oneof![Just(1u8), Just(254), Just(96), Just(200), Just(201), any::<u8>()];
+    let first = prop_oneof![
+        Just(0u8),
+        Just(1),
+        Just(20),
+        Just(21),
+        Just(22),
+        Just(23),
+        Just(0x80),
+        Just(0x90),
+        any::<u8>()
+    ];
+    let second = prop_oneof![
+        Just(1u8),
+        Just(254),
+        Just(96),
+        Just(200),
+        Just(201),
+        any::<u8>()
+    ];
     let rest = proptest::collection::vec(any::<u8>(), 0..300);
     (first, second, rest).prop_map(|(first, second, rest)| [vec![first, second], rest].concat())
 }

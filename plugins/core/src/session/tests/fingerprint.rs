@@ -22,9 +22,16 @@ fn a_forged_fingerprint_fails_in_both_roles_and_nothing_flows() {
     for client_is_deceived in [true, false] {
         for dtls_client in [true, false] {
             let mut pair = forged_towards(client_is_deceived, dtls_client);
-            let deceived = if client_is_deceived { "client" } else { "server" };
+            let deceived = if client_is_deceived {
+                "client"
+            } else {
+                "server"
+            };
             let failures = pair.failures();
-            assert!(failures.contains(&(deceived, SessionError::FingerprintMismatch)), "{failures:?}");
+            assert!(
+                failures.contains(&(deceived, SessionError::FingerprintMismatch)),
+                "{failures:?}"
+            );
             let (session, other) = match client_is_deceived {
                 true => (&mut pair.client, &mut pair.server),
                 false => (&mut pair.server, &mut pair.client),
@@ -45,7 +52,10 @@ fn a_forged_fingerprint_fails_in_both_roles_and_nothing_flows() {
 #[test]
 fn one_right_fingerprint_among_others_is_enough() {
     let (a, b, other) = (ecdsa(), ecdsa(), ecdsa());
-    let sha1 = Fingerprint { algorithm: "sha-1".into(), bytes: vec![1; 20] };
+    let sha1 = Fingerprint {
+        algorithm: "sha-1".into(),
+        bytes: vec![1; 20],
+    };
     let mut loud = b.fingerprint();
     loud.algorithm = "SHA-256".into();
     let client = config(true, true, &a, vec![sha1, other.fingerprint(), loud]);
@@ -58,8 +68,14 @@ fn one_right_fingerprint_among_others_is_enough() {
 #[test]
 fn a_description_without_a_strong_fingerprint_is_refused() {
     let certificate = ecdsa();
-    let short = Fingerprint { algorithm: "sha-256".into(), bytes: vec![1; 31] };
-    let weak = Fingerprint { algorithm: "sha-1".into(), bytes: vec![1; 20] };
+    let short = Fingerprint {
+        algorithm: "sha-256".into(),
+        bytes: vec![1; 31],
+    };
+    let weak = Fingerprint {
+        algorithm: "sha-1".into(),
+        bytes: vec![1; 20],
+    };
     for fingerprints in [vec![], vec![weak.clone()], vec![short, weak]] {
         let config = config(false, false, &certificate, fingerprints);
         let error = Session::new(Instant::now(), 1, config).err();

@@ -29,7 +29,10 @@ fn without_a_path_both_sides_fail_after_30_seconds() {
     pair.run(Duration::from_millis(200));
     assert_eq!(
         pair.failures(),
-        [("client", SessionError::IceTimeout), ("server", SessionError::IceTimeout)]
+        [
+            ("client", SessionError::IceTimeout),
+            ("server", SessionError::IceTimeout)
+        ]
     );
 }
 
@@ -42,7 +45,10 @@ fn a_handshake_that_never_ends_fails_after_30_seconds() {
     pair.run(Duration::from_millis(200));
     assert_eq!(
         pair.failures(),
-        [("client", SessionError::DtlsTimeout), ("server", SessionError::DtlsTimeout)]
+        [
+            ("client", SessionError::DtlsTimeout),
+            ("server", SessionError::DtlsTimeout)
+        ]
     );
 }
 
@@ -53,9 +59,17 @@ fn a_dead_peer_is_noticed_after_30_seconds() {
     pair.run(Duration::from_secs(25));
     assert!(pair.events.is_empty(), "{:?}", pair.events);
     pair.run(Duration::from_secs(10));
-    let expected = [SessionEvent::IceDisconnected, SessionEvent::Failed(SessionError::ConsentLost)];
+    let expected = [
+        SessionEvent::IceDisconnected,
+        SessionEvent::Failed(SessionError::ConsentLost),
+    ];
     for who in ["client", "server"] {
-        let events: Vec<_> = pair.events.iter().filter(|(w, _)| *w == who).map(|(_, e)| e.clone()).collect();
+        let events: Vec<_> = pair
+            .events
+            .iter()
+            .filter(|(w, _)| *w == who)
+            .map(|(_, e)| e.clone())
+            .collect();
         assert_eq!(events, expected, "{who}");
     }
 }
@@ -64,7 +78,11 @@ fn a_dead_peer_is_noticed_after_30_seconds() {
 fn a_living_session_goes_on_for_hours() {
     let mut pair = Pair::connected(1);
     pair.run(Duration::from_secs(2 * 3600));
-    assert!(pair.both_connected() && pair.events.is_empty(), "{:?}", pair.events);
+    assert!(
+        pair.both_connected() && pair.events.is_empty(),
+        "{:?}",
+        pair.events
+    );
     assert!(pair.media_flows(1));
 }
 
@@ -79,10 +97,12 @@ fn a_peer_that_stopped_its_checks_is_asked_and_stays() {
         pair.server.handle_timeout(now);
         while let Some(mut transmit) = pair.server.poll_transmit() {
             asked += 1;
-            pair.client.handle_datagram(now, path(CLIENT, SERVER), &mut transmit.data);
+            pair.client
+                .handle_datagram(now, path(CLIENT, SERVER), &mut transmit.data);
         }
         while let Some(mut transmit) = pair.client.poll_transmit() {
-            pair.server.handle_datagram(now, path(SERVER, CLIENT), &mut transmit.data);
+            pair.server
+                .handle_datagram(now, path(SERVER, CLIENT), &mut transmit.data);
         }
     }
     assert!(pair.server.is_connected());

@@ -24,7 +24,11 @@ fn addr(text: &str) -> SocketAddr {
 }
 
 fn path(local: &str, remote: &str) -> Path {
-    Path { proto: Proto::Udp, local: addr(local), remote: addr(remote) }
+    Path {
+        proto: Proto::Udp,
+        local: addr(local),
+        remote: addr(remote),
+    }
 }
 
 fn ecdsa() -> Arc<Certificate> {
@@ -68,8 +72,16 @@ fn config(
             pwd: pwd(!client),
             ice_lite: client,
             fingerprints: peer,
-            setup: if dtls_client { Setup::Passive } else { Setup::Active },
-            candidates: if client { vec![candidate(SERVER)] } else { vec![] },
+            setup: if dtls_client {
+                Setup::Passive
+            } else {
+                Setup::Active
+            },
+            candidates: if client {
+                vec![candidate(SERVER)]
+            } else {
+                vec![]
+            },
         },
         dtls_client,
         certificate: certificate.clone(),
@@ -146,8 +158,16 @@ impl Pair {
         loop {
             self.collect();
             let arrival = self.network.iter().map(|parcel| parcel.arrives).min();
-            let timeouts = [self.client.poll_timeout(), self.server.poll_timeout(), arrival];
-            let next = timeouts.into_iter().flatten().min().filter(|next| *next <= end);
+            let timeouts = [
+                self.client.poll_timeout(),
+                self.server.poll_timeout(),
+                arrival,
+            ];
+            let next = timeouts
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|next| *next <= end);
             let Some(next) = next else { break };
             self.now = self.now.max(next);
             self.step();
@@ -162,9 +182,16 @@ impl Pair {
             }
         }
         let now = self.now;
-        let due = self.network.extract_if(.., |parcel| parcel.arrives <= now).collect::<Vec<_>>();
+        let due = self
+            .network
+            .extract_if(.., |parcel| parcel.arrives <= now)
+            .collect::<Vec<_>>();
         for mut parcel in due {
-            let session = if parcel.to_server { &mut self.server } else { &mut self.client };
+            let session = if parcel.to_server {
+                &mut self.server
+            } else {
+                &mut self.client
+            };
             if self.mangled {
                 for len in 0..=parcel.data.len() {
                     session.handle_datagram(now, parcel.path, &mut parcel.data[..len].to_vec());
@@ -182,11 +209,21 @@ impl Pair {
                 if self.random.random_bool(self.loss) || (self.blocked)(demux(&data)) {
                     continue;
                 }
-                let path = Path { proto: path.proto, local: path.remote, remote: path.local };
-                self.network.push(Parcel { arrives: self.now + LATENCY, to_server, path, data });
+                let path = Path {
+                    proto: path.proto,
+                    local: path.remote,
+                    remote: path.local,
+                };
+                self.network.push(Parcel {
+                    arrives: self.now + LATENCY,
+                    to_server,
+                    path,
+                    data,
+                });
             }
             while let Some(event) = session.poll_event() {
-                self.events.push((if to_server { "client" } else { "server" }, event));
+                self.events
+                    .push((if to_server { "client" } else { "server" }, event));
             }
         }
     }
@@ -209,13 +246,19 @@ impl Pair {
 }
 
 fn exchange(now: Instant, from: &mut Session, to: &mut Session, path: Path, index: u64) -> bool {
-    let Some(mut packet) = sealed_rtp(from, index) else { return false };
+    let Some(mut packet) = sealed_rtp(from, index) else {
+        return false;
+    };
     let mut report = rtcp();
     if !from.seal_rtcp(&mut report) {
         return false;
     }
-    let Incoming::Rtp(len) = to.handle_datagram(now, path, &mut packet) else { return false };
-    let Incoming::Rtcp(report_len) = to.handle_datagram(now, path, &mut report) else { return false };
+    let Incoming::Rtp(len) = to.handle_datagram(now, path, &mut packet) else {
+        return false;
+    };
+    let Incoming::Rtcp(report_len) = to.handle_datagram(now, path, &mut report) else {
+        return false;
+    };
     packet[..len] == rtp(index) && report[..report_len] == rtcp()
 }
 

@@ -9,10 +9,16 @@ fn a_packet_is_taken_once() {
         let (mut sealer, mut opener) = pair(profile);
         let packet = seal(&sealer, SSRC, 5);
         assert!(opener.open_rtp(&mut packet.clone()).is_ok());
-        assert_eq!(opener.open_rtp(&mut packet.clone()), Err(OpenError::Replayed));
+        assert_eq!(
+            opener.open_rtp(&mut packet.clone()),
+            Err(OpenError::Replayed)
+        );
         let report = seal_rtcp(&mut sealer, SSRC);
         assert!(opener.open_rtcp(&mut report.clone()).is_ok());
-        assert_eq!(opener.open_rtcp(&mut report.clone()), Err(OpenError::Replayed));
+        assert_eq!(
+            opener.open_rtcp(&mut report.clone()),
+            Err(OpenError::Replayed)
+        );
     }
 }
 
@@ -34,14 +40,20 @@ fn a_forged_packet_leaves_no_trace() {
         for at in 0..packet.len() {
             let mut forged = packet.clone();
             forged[at] ^= 0x04;
-            assert!(opener.open_rtp(&mut forged).is_err(), "{profile:?} byte {at}");
+            assert!(
+                opener.open_rtp(&mut forged).is_err(),
+                "{profile:?} byte {at}"
+            );
         }
         assert!(opener.open_rtp(&mut packet.clone()).is_ok(), "{profile:?}");
         let report = seal_rtcp(&mut sealer, SSRC);
         for at in 0..report.len() {
             let mut forged = report.clone();
             forged[at] ^= 0x04;
-            assert!(opener.open_rtcp(&mut forged).is_err(), "{profile:?} byte {at}");
+            assert!(
+                opener.open_rtcp(&mut forged).is_err(),
+                "{profile:?} byte {at}"
+            );
         }
         assert!(opener.open_rtcp(&mut report.clone()).is_ok(), "{profile:?}");
     }
@@ -54,10 +66,16 @@ fn packets_cut_off_anywhere_are_refused() {
         let packet = seal(&sealer, SSRC, 9);
         let report = seal_rtcp(&mut sealer, SSRC);
         for len in 0..packet.len() {
-            assert!(opener.open_rtp(&mut packet[..len].to_vec()).is_err(), "{profile:?} {len}");
+            assert!(
+                opener.open_rtp(&mut packet[..len].to_vec()).is_err(),
+                "{profile:?} {len}"
+            );
         }
         for len in 0..report.len() {
-            assert!(opener.open_rtcp(&mut report[..len].to_vec()).is_err(), "{profile:?} {len}");
+            assert!(
+                opener.open_rtcp(&mut report[..len].to_vec()).is_err(),
+                "{profile:?} {len}"
+            );
         }
     }
 }
@@ -66,9 +84,17 @@ fn packets_cut_off_anywhere_are_refused() {
 fn plain_packets_are_refused() {
     for profile in SrtpProfile::PREFERRED {
         let (_, mut opener) = pair(profile);
-        assert_eq!(opener.open_rtp(&mut rtp(SSRC, 1)), Err(OpenError::Forged), "{profile:?}");
+        assert_eq!(
+            opener.open_rtp(&mut rtp(SSRC, 1)),
+            Err(OpenError::Forged),
+            "{profile:?}"
+        );
         let mut bye = hex("80cb0001 10203040 00000000 00000000 00000000 00000000 00000000");
-        assert_eq!(opener.open_rtcp(&mut bye), Err(OpenError::Malformed), "{profile:?}");
+        assert_eq!(
+            opener.open_rtcp(&mut bye),
+            Err(OpenError::Malformed),
+            "{profile:?}"
+        );
     }
 }
 
@@ -80,11 +106,20 @@ fn sources_are_bounded() {
         assert!(opener.open_rtcp(&mut seal_rtcp(&mut sealer, ssrc)).is_ok());
     }
     for ssrc in 1_000_000..1_000_100 {
-        assert_eq!(opener.open_rtp(&mut seal(&sealer, ssrc, 1)), Err(OpenError::TooManySources));
+        assert_eq!(
+            opener.open_rtp(&mut seal(&sealer, ssrc, 1)),
+            Err(OpenError::TooManySources)
+        );
         let mut report = seal_rtcp(&mut sealer, ssrc);
-        assert_eq!(opener.open_rtcp(&mut report), Err(OpenError::TooManySources));
+        assert_eq!(
+            opener.open_rtcp(&mut report),
+            Err(OpenError::TooManySources)
+        );
     }
-    assert!(opener.open_rtp(&mut seal(&sealer, 3, 2)).is_ok(), "known sources go on");
+    assert!(
+        opener.open_rtp(&mut seal(&sealer, 3, 2)).is_ok(),
+        "known sources go on"
+    );
 }
 
 proptest! {

@@ -7,16 +7,28 @@ mod vectors;
 use super::*;
 
 pub(super) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16);
-    digits.chunks(2).map(|digits| pair(digits).expect("hexadecimal digits")).collect()
+    digits
+        .chunks(2)
+        .map(|digits| pair(digits).expect("hexadecimal digits"))
+        .collect()
 }
 
 /// An opener and a sealer with the same keys.
 pub(super) fn pair(profile: SrtpProfile) -> (Sealer, Opener) {
     let (key, salt) = ([0x5a; 32], [0xa5; 14]);
-    let master = MasterKey { key: &key[..profile.key_len()], salt: &salt[..profile.salt_len()] };
-    (Sealer::new(profile, master).expect("keys that fit"), Opener::new(profile, master).expect("keys that fit"))
+    let master = MasterKey {
+        key: &key[..profile.key_len()],
+        salt: &salt[..profile.salt_len()],
+    };
+    (
+        Sealer::new(profile, master).expect("keys that fit"),
+        Opener::new(profile, master).expect("keys that fit"),
+    )
 }
 
 pub(super) const SSRC: u32 = 0x1020_3040;
@@ -36,7 +48,9 @@ pub(super) fn seal(sealer: &Sealer, ssrc: u32, index: u64) -> Vec<u8> {
     let mut packet = rtp(ssrc, index);
     let len = packet.len();
     packet.resize(len + SRTP_OVERHEAD, 0);
-    let sealed = sealer.seal_rtp(&mut packet, 12, len, index).expect("room for the tag");
+    let sealed = sealer
+        .seal_rtp(&mut packet, 12, len, index)
+        .expect("room for the tag");
     packet.truncate(sealed);
     packet
 }

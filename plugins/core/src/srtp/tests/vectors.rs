@@ -10,7 +10,9 @@ use crate::srtp::transform::Transform;
 #[test]
 fn aes_cm_keystream_of_rfc_3711_b_2() {
     let key = kdf::counter_key(&hex("2B7E151628AED2A6ABF7158809CF4F3C")).expect("16 bytes");
-    let iv = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD0000").try_into().expect("16 bytes");
+    let iv = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD0000")
+        .try_into()
+        .expect("16 bytes");
     let mut keystream = vec![0; 0xff02 * 16];
     kdf::counter_mode(&key, iv, &mut keystream);
     let first = "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0";
@@ -30,13 +32,21 @@ fn derived(master: MasterKey<'_>, label: Label, len: usize) -> Vec<u8> {
 fn key_derivation_of_rfc_3711_b_3() {
     let key = hex("E1F97A0D3E018BE0D64FA32C06DE4139");
     let salt = hex("0EC675AD498AFEEBB6960B3AABE6");
-    let master = MasterKey { key: &key, salt: &salt };
+    let master = MasterKey {
+        key: &key,
+        salt: &salt,
+    };
     let cipher = hex("C61E7A93744F39EE10734AFE3FF7A087");
-    let auth = hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCE
+    let auth = hex(
+        "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCE
                     E049646C43D9327AD175578EF72270986371C10C9A369AC2F94A8C5FBCDDDC25
-                    6D6E919A48B610EF17C2041E4740357668 6B68642C59BBFC2F34DB60DBDFB2");
+                    6D6E919A48B610EF17C2041E4740357668 6B68642C59BBFC2F34DB60DBDFB2",
+    );
     assert_eq!(derived(master, Label::RtpCipher, 16), cipher);
-    assert_eq!(derived(master, Label::RtpSalt, 14), hex("30CBBC08863D8C85D49DB34A9AE1"));
+    assert_eq!(
+        derived(master, Label::RtpSalt, 14),
+        hex("30CBBC08863D8C85D49DB34A9AE1")
+    );
     assert_eq!(derived(master, Label::RtpAuth, 80)[..], auth[..80]);
 }
 
@@ -45,10 +55,16 @@ fn key_derivation_of_rfc_3711_b_3() {
 fn key_derivation_with_256_bits_of_rfc_6188_7_2() {
     let key = hex("f0f04914b513f2763a1b1fa130f10e29 98f6f6e43e4309d1e622a0e332b9f1b6");
     let salt = hex("3b04803de51ee7c96423ab5b78d2");
-    let master = MasterKey { key: &key, salt: &salt };
+    let master = MasterKey {
+        key: &key,
+        salt: &salt,
+    };
     let cipher = hex("5ba1064e30ec51613cad926c5a28ef73 1ec7fb397f70a960653caf06554cd8c4");
     assert_eq!(derived(master, Label::RtpCipher, 32), cipher);
-    assert_eq!(derived(master, Label::RtpSalt, 14), hex("fa31791685ca444a9e07c6c64e93"));
+    assert_eq!(
+        derived(master, Label::RtpSalt, 14),
+        hex("fa31791685ca444a9e07c6c64e93")
+    );
     let auth = hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05");
     assert_eq!(derived(master, Label::RtpAuth, 20), auth);
 }
@@ -58,13 +74,26 @@ fn key_derivation_with_256_bits_of_rfc_6188_7_2() {
 fn header_extension_encryption_of_rfc_6904_a() {
     let key = hex("E1F97A0D3E018BE0D64FA32C06DE4139");
     let salt = hex("0EC675AD498AFEEBB6960B3AABE6");
-    let master = MasterKey { key: &key, salt: &salt };
-    assert_eq!(derived(master, Label::HeaderCipher, 16), hex("549752054D6FB708622C4A2E596A1B93"));
-    assert_eq!(derived(master, Label::HeaderSalt, 14), hex("AB01818174C40D39A3781F7C2D27"));
+    let master = MasterKey {
+        key: &key,
+        salt: &salt,
+    };
+    assert_eq!(
+        derived(master, Label::HeaderCipher, 16),
+        hex("549752054D6FB708622C4A2E596A1B93")
+    );
+    assert_eq!(
+        derived(master, Label::HeaderSalt, 14),
+        hex("AB01818174C40D39A3781F7C2D27")
+    );
 
     let header = "900f1234 decafbad cafebabe bede0006";
-    let plain = hex(&format!("{header} 17414273A475262748220000C8308E4655996386B395FB00"));
-    let sealed = hex(&format!("{header} 17588A9270F4E15E1C220000C8309546A994F0BC54789700"));
+    let plain = hex(&format!(
+        "{header} 17414273A475262748220000C8308E4655996386B395FB00"
+    ));
+    let sealed = hex(&format!(
+        "{header} 17588A9270F4E15E1C220000C8309546A994F0BC54789700"
+    ));
     let cipher = HeaderExtensionCipher::new(master).expect("keys that fit");
     let mut packet = plain.clone();
     assert!(cipher.apply(&mut packet, 0x1234, |id| id != 2).is_some());
@@ -90,7 +119,10 @@ fn check_srtp(key_len: usize, sealed: &str) {
     let len = gcm(key_len).seal_rtp(&mut packet, 12, plain.len(), 0xf17b);
     assert_eq!(len, Some(packet.len()));
     assert_eq!(packet, hex(sealed));
-    assert_eq!(gcm(key_len).open_rtp(&mut packet, 12, 0xf17b), Some(plain.len()));
+    assert_eq!(
+        gcm(key_len).open_rtp(&mut packet, 12, 0xf17b),
+        Some(plain.len())
+    );
     assert_eq!(packet[..plain.len()], plain[..]);
 }
 
@@ -116,13 +148,18 @@ fn srtp_aead_aes_256_gcm_of_rfc_7714_16_2() {
 
 /// RFC 7714 §17, SRTCP index 0x5d4.
 fn check_srtcp(key_len: usize, sealed: &str) {
-    let plain = hex("81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61
-        deadbeefdeadbeefdeadbeefdeadbeefdeadbeef");
+    let plain = hex(
+        "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61
+        deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+    );
     let mut packet = plain.clone();
     assert!(gcm(key_len).seal_rtcp(&mut packet, 0x5d4).is_some());
     assert_eq!(packet, hex(sealed));
     assert_eq!(gcm(key_len).rtcp_index(&packet), Some(0x5d4));
-    assert_eq!(gcm(key_len).open_rtcp(&mut packet, 0x5d4), Some(plain.len()));
+    assert_eq!(
+        gcm(key_len).open_rtcp(&mut packet, 0x5d4),
+        Some(plain.len())
+    );
     assert_eq!(packet[..plain.len()], plain[..]);
 }
 
@@ -149,7 +186,9 @@ fn srtcp_aead_aes_256_gcm_of_rfc_7714_17_2() {
 /// RFC 7714 §17.3: authenticated but not encrypted. Such packets are refused here, whoever made them.
 #[test]
 fn unencrypted_srtcp_of_rfc_7714_17_3_is_refused() {
-    let packet = hex("81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61
-        deadbeefdeadbeefdeadbeefdeadbeefdeadbeef841dd9683dd78ec92ae58790125f62b3000005d4");
+    let packet = hex(
+        "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61
+        deadbeefdeadbeefdeadbeefdeadbeefdeadbeef841dd9683dd78ec92ae58790125f62b3000005d4",
+    );
     assert_eq!(gcm(16).rtcp_index(&packet), None);
 }

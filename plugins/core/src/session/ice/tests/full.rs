@@ -34,8 +34,17 @@ fn sent(local: &str, remotes: &[String]) -> Vec<Transmit> {
 
 #[test]
 fn no_check_goes_to_groups_nowhere_or_the_host_itself() {
-    let hostile = ["127.0.0.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80", "0.0.0.0:80", "[::]:80",
-        "224.0.0.1:5000", "[ff02::1]:5000", "255.255.255.255:9", "192.0.2.7:0"];
+    let hostile = [
+        "127.0.0.1:80",
+        "[::1]:80",
+        "[::ffff:127.0.0.1]:80",
+        "0.0.0.0:80",
+        "[::]:80",
+        "224.0.0.1:5000",
+        "[ff02::1]:5000",
+        "255.255.255.255:9",
+        "192.0.2.7:0",
+    ];
     assert!(sent("198.51.100.1:2000", &hostile.map(String::from)).is_empty());
 }
 
@@ -46,9 +55,19 @@ fn loopback_is_checked_from_loopback() {
 
 #[test]
 fn of_many_candidates_50_are_checked_and_paced() {
-    let many: Vec<_> = (0..1000).map(|n| format!("203.0.113.{}:{}", n % 250, 1000 + n)).collect();
+    let many: Vec<_> = (0..1000)
+        .map(|n| format!("203.0.113.{}:{}", n % 250, 1000 + n))
+        .collect();
     let sent = sent("198.51.100.1:2000", &many);
     let targets: std::collections::HashSet<_> = sent.iter().map(|t| t.path.remote).collect();
-    assert!((1..=50).contains(&targets.len()), "{} targets", targets.len());
-    assert!(sent.len() <= 20 * 20 + 1, "more than one in 50 ms: {}", sent.len());
+    assert!(
+        (1..=50).contains(&targets.len()),
+        "{} targets",
+        targets.len()
+    );
+    assert!(
+        sent.len() <= 20 * 20 + 1,
+        "more than one in 50 ms: {}",
+        sent.len()
+    );
 }

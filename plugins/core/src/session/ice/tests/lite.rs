@@ -16,7 +16,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench { lite: Lite::new(1, credentials()), now: Instant::now() }
+        Bench {
+            lite: Lite::new(1, credentials()),
+            now: Instant::now(),
+        }
     }
 
     fn check(&mut self, path: Path, nominate: bool, priority: u32) -> Verdict {
@@ -31,14 +34,19 @@ impl Bench {
 
     /// Our checks among what was sent.
     fn checks(&mut self) -> Vec<Transmit> {
-        let is_request = |t: &Transmit| StunMessage::parse(&t.data).expect("STUN").is_binding_request();
+        let is_request = |t: &Transmit| {
+            StunMessage::parse(&t.data)
+                .expect("STUN")
+                .is_binding_request()
+        };
         self.sent().into_iter().filter(is_request).collect()
     }
 
     fn answer(&mut self, check: &Transmit, path: Path) -> Verdict {
         let request = StunMessage::parse(&check.data).expect("STUN");
         let reply = StunMessage::binding_reply(request.trans_id(), check.path.local);
-        self.lite.handle_stun(self.now, path, &bytes(reply, &credentials().remote_pwd))
+        self.lite
+            .handle_stun(self.now, path, &bytes(reply, &credentials().remote_pwd))
     }
 }
 
@@ -48,7 +56,9 @@ fn request(username: &str, nominate: bool, priority: u32, controlling: bool) -> 
 
 fn bytes(message: StunMessage<'_>, pwd: &str) -> Vec<u8> {
     let mut data = vec![0; 512];
-    let len = message.to_bytes(Some(pwd.as_bytes()), &mut data, sha1_hmac).expect("room");
+    let len = message
+        .to_bytes(Some(pwd.as_bytes()), &mut data, sha1_hmac)
+        .expect("room");
     data.truncate(len);
     data
 }
@@ -83,7 +93,10 @@ fn checks_with_wrong_names_or_passwords_get_no_answer() {
         ("clientufrag:serverufrag", &pwd),
     ] {
         let data = bytes(request(username, true, HIGH, true), pwd);
-        assert_eq!(bench.lite.handle_stun(bench.now, udp, &data), Verdict::Refused);
+        assert_eq!(
+            bench.lite.handle_stun(bench.now, udp, &data),
+            Verdict::Refused
+        );
     }
     assert!(bench.sent().is_empty());
     assert!(!bench.lite.is_validated(&udp) && bench.lite.selected().is_none());
@@ -92,8 +105,16 @@ fn checks_with_wrong_names_or_passwords_get_no_answer() {
 #[test]
 fn a_peer_that_thinks_it_is_controlled_is_told_of_the_conflict() {
     let mut bench = Bench::new();
-    let data = bytes(request("serverufrag:clientufrag", false, HIGH, false), &credentials().local_pwd);
-    assert_eq!(bench.lite.handle_stun(bench.now, path(Proto::Udp, 1), &data), Verdict::Authentic);
+    let data = bytes(
+        request("serverufrag:clientufrag", false, HIGH, false),
+        &credentials().local_pwd,
+    );
+    assert_eq!(
+        bench
+            .lite
+            .handle_stun(bench.now, path(Proto::Udp, 1), &data),
+        Verdict::Authentic
+    );
     let sent = bench.sent();
     let message = StunMessage::parse(&sent[0].data).expect("STUN");
     assert_eq!(message.error_code().map(|(code, _)| code), Some(487));
@@ -111,10 +132,17 @@ fn media_moves_only_after_the_new_address_answered() {
     let checks = bench.checks();
     assert_eq!(checks.len(), 1);
     assert_eq!(checks[0].path, second);
-    assert_eq!(bench.answer(&checks[0], first), Verdict::Refused, "an answer from elsewhere");
+    assert_eq!(
+        bench.answer(&checks[0], first),
+        Verdict::Refused,
+        "an answer from elsewhere"
+    );
     assert_eq!(bench.lite.selected(), Some(first));
     bench.now += Duration::from_millis(30);
-    assert_eq!(bench.answer(&checks[0], second), Verdict::Answered(Duration::from_millis(30)));
+    assert_eq!(
+        bench.answer(&checks[0], second),
+        Verdict::Answered(Duration::from_millis(30))
+    );
     assert_eq!(bench.lite.selected(), Some(second));
 }
 
@@ -141,7 +169,10 @@ fn a_guessed_answer_is_refused() {
     bench.check(victim, true, HIGH);
     let guess = StunMessage::binding_reply(TransId::new(), victim.local);
     let data = bytes(guess, &credentials().remote_pwd);
-    assert_eq!(bench.lite.handle_stun(bench.now, victim, &data), Verdict::Refused);
+    assert_eq!(
+        bench.lite.handle_stun(bench.now, victim, &data),
+        Verdict::Refused
+    );
     assert_eq!(bench.lite.selected(), Some(own));
 }
 
@@ -170,7 +201,11 @@ fn a_peer_that_nominates_everything_gets_its_best_path_and_keeps_it() {
     }
     bench.now += Duration::from_secs(4);
     bench.check(low, true, LOW);
-    assert_eq!(bench.lite.selected(), Some(low), "the better one fell silent");
+    assert_eq!(
+        bench.lite.selected(),
+        Some(low),
+        "the better one fell silent"
+    );
 }
 
 #[test]
@@ -178,7 +213,11 @@ fn the_handshake_path_is_adopted_and_a_later_move_has_to_be_proven() {
     let mut bench = Bench::new();
     let (first, second) = (path(Proto::Udp, 1), path(Proto::Udp, 2));
     bench.lite.adopt(first);
-    assert_eq!(bench.lite.selected(), None, "nothing authentic came from there");
+    assert_eq!(
+        bench.lite.selected(),
+        None,
+        "nothing authentic came from there"
+    );
     bench.check(first, false, HIGH);
     bench.lite.adopt(first);
     assert_eq!(bench.lite.selected(), Some(first));
@@ -197,16 +236,23 @@ fn addresses_of_one_peer_are_bounded() {
         bench.sent();
     }
     assert!(bench.lite.is_validated(&first), "the one in use is kept");
-    let known = (1..=255).filter(|host| bench.lite.is_validated(&path(Proto::Udp, *host))).count();
+    let known = (1..=255)
+        .filter(|host| bench.lite.is_validated(&path(Proto::Udp, *host)))
+        .count();
     assert_eq!(known, 16);
 }
 
 #[test]
 fn a_message_cut_off_anywhere_is_refused() {
     let mut bench = Bench::new();
-    let data = bytes(request("serverufrag:clientufrag", true, HIGH, true), &credentials().local_pwd);
+    let data = bytes(
+        request("serverufrag:clientufrag", true, HIGH, true),
+        &credentials().local_pwd,
+    );
     for len in 0..data.len() {
-        let verdict = bench.lite.handle_stun(bench.now, path(Proto::Udp, 1), &data[..len]);
+        let verdict = bench
+            .lite
+            .handle_stun(bench.now, path(Proto::Udp, 1), &data[..len]);
         assert_eq!(verdict, Verdict::Refused, "{len} bytes");
     }
 }

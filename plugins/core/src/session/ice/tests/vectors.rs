@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 const PASSWORD: &[u8] = b"VOkJxbRl1RmTxUk/WvJxBt";
 
 /// RFC 5769 §2.1.
-const REQUEST: &str =
-    "00010058 2112a442 b7e7a701 bc34d686 fa87dfae 80220010 5354554e 20746573
+const REQUEST: &str = "00010058 2112a442 b7e7a701 bc34d686 fa87dfae 80220010 5354554e 20746573
      7420636c 69656e74 00240004 6e0001ff 80290008 932ff9b1 51263b36 00060009
      6576746a 3a683676 59202020 00080014 9aeaa70c bfd8cb56 781ef2b5 b2d3f249
      c1b571a2 80280004 e57a3bcf";
@@ -61,7 +60,10 @@ fn sample_ipv4_response_of_rfc_5769_2_2() {
 
 #[test]
 fn sample_ipv6_response_of_rfc_5769_2_3() {
-    check_response(&hex(IPV6_RESPONSE), "[2001:db8:1234:5678:11:2233:4455:6677]:32853");
+    check_response(
+        &hex(IPV6_RESPONSE),
+        "[2001:db8:1234:5678:11:2233:4455:6677]:32853",
+    );
 }
 
 /// Sessions use no long-term credentials, and refuse such a request; its integrity is that of any other.
@@ -80,7 +82,10 @@ fn long_term_request_of_rfc_5769_2_4() {
 fn check_fingerprint(data: &[u8]) {
     let (covered, fingerprint) = data.split_at(data.len() - 8);
     assert_eq!(fingerprint[..4], [0x80, 0x28, 0, 4]);
-    assert_eq!(fingerprint[4..], (crc32(covered) ^ 0x5354_554e).to_be_bytes());
+    assert_eq!(
+        fingerprint[4..],
+        (crc32(covered) ^ 0x5354_554e).to_be_bytes()
+    );
 }
 
 /// One flipped bit anywhere, and a message is malformed or not authentic.
@@ -92,6 +97,9 @@ fn a_damaged_request_is_never_authentic() {
         let mut damaged = data.clone();
         damaged[at] ^= 0x10;
         let parsed = StunMessage::parse(&damaged);
-        assert!(!parsed.is_ok_and(|message| message.verify(PASSWORD, sha1_hmac)), "byte {at}");
+        assert!(
+            !parsed.is_ok_and(|message| message.verify(PASSWORD, sha1_hmac)),
+            "byte {at}"
+        );
     }
 }

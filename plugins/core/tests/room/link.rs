@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A link that delays, reorders, duplicates and loses datagrams, by a seed.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::time::{Duration, Instant};
+
+/// What a link does to what crosses it.
+#[derive(Clone, Copy, Debug)]
+pub struct Impairment {
+    /// Share lost, 0 to 1.
+    pub loss: f64,
+    /// Share delivered twice.
+    pub duplicate: f64,
+    /// One way.
+    pub delay: Duration,
+    /// Added at random, up to this; more than the distance between packets reorders them.
+    pub jitter: Duration,
+}
+
+impl Impairment {
+    /// 10 ms and nothing else.
+    pub const GOOD: Impairment = Impairment {
+        loss: 0.0,
+        duplicate: 0.0,
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+    };
+
+    /// A tenth lost, some twice, 20 to 28 ms.
+    pub const BAD: Impairment = Impairment {
+        loss: 0.1,
+        duplicate: 0.01,
+        delay: Duration::from_millis(20),
+        jitter: Duration::from_millis(8),
+    };
+}
+
+/// One direction of a link.
+pub struct Link {
+    pub impairment: Impairment,
+    random: StdRng,
+}
+
+impl Link {
+    pub fn new(seed: u64) -> Link {
+        Link {
+            impairment: Impairment::GOOD,
+            random: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// When a datagram sent now arrives: not at all, once or twice.
+    pub fn arrivals(&mut self, now: Instant) -> Vec<Instant> {
+        let copies = 1 + usize::from(self.random.random_bool(self.impairment.duplicate));
+        let mut arrivals = Vec::new();
+        for _ in 0..copies {
+            let jitter = self.impairment.jitter.mul_f64(self.random.random::<f64>());
+            if !self.random.random_bool(self.impairment.loss) {
+                arrivals.push(now + self.impairment.delay + jitter);
+            }
+        }
+        arrivals
+    }
+}
