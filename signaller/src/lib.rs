@@ -3,6 +3,7 @@
 //!
 //! The contract is `PROTOCOL.md`; [`protocol`] has its messages as types, [`rooms`] its rules without sockets.
 
+pub mod client;
 pub mod protocol;
 pub mod rooms;
 pub mod server;

@@ -4,8 +4,11 @@
 //! [`peer`] is what participants speak, [`node`] what media nodes speak. The words both use are here.
 //! Unknown fields are ignored in every direction; an unknown `type` does not parse.
 
+mod ice_server;
 pub mod node;
 pub mod peer;
+
+pub use ice_server::IceServer;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,19 +103,6 @@ pub enum SessionState {
     Connected,
     /// Over. Another session needs another PeerConnection.
     Closed,
-}
-
-/// A STUN or TURN server, in the form of `RTCIceServer`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct IceServer {
-    /// `stun:`, `turn:` or `turns:` URLs.
-    pub urls: Vec<String>,
-    /// TURN user name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// TURN password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
 }
 
 /// What `GET /api/v1/rooms` returns.

@@ -86,8 +86,10 @@ pub enum HttpRequest {
     },
     /// `GET /api/v1/rooms`.
     List,
-    /// `GET /readyz`.
+    /// `GET /readyz`: whether newcomers can be served.
     Ready,
+    /// Whether a media node is connected.
+    Nodes,
 }
 
 /// What an HTTP client gets.
@@ -123,7 +125,8 @@ impl Rooms {
                 .and_then(|id| self.trickle(&room, &id, if_match.as_deref(), ufrag.as_deref(), candidates)),
             HttpRequest::Delete { resource, room, session } => self.http_session(resource, &room, &session).map(|id| self.delete(&room, &id)),
             HttpRequest::List => Ok(HttpReply::Rooms(RoomList { rooms: self.rooms.values().map(super::Room::info).collect() })),
-            HttpRequest::Ready => self.readiness(),
+            HttpRequest::Ready if self.settings.default_mode == Mode::P2p => Ok(HttpReply::Done),
+            HttpRequest::Ready | HttpRequest::Nodes => self.has_node(),
         };
         self.outgoing.push(Outgoing::Http { to, reply });
     }
@@ -209,9 +212,8 @@ impl Rooms {
         HttpReply::Done
     }
 
-    fn readiness(&self) -> Result<HttpReply, Refusal> {
-        let connected = self.nodes.values().any(|n| n.connection.is_some());
-        if connected || self.settings.default_mode == Mode::P2p {
+    fn has_node(&self) -> Result<HttpReply, Refusal> {
+        if self.nodes.values().any(|n| n.connection.is_some()) {
             return Ok(HttpReply::Done);
         }
         Err(Refusal::new(Code::NoNode, "no media node is connected; start a pipeline with rtcsfu and signaller::uri set to this server"))

@@ -16,16 +16,21 @@ mod ws;
 
 pub use origin::AllowedOrigins;
 
-use crate::rooms::Settings;
+use crate::rooms::{HttpReply, HttpRequest, Settings};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use switchboard::Switchboard;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 /// How long open connections have to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// Most WebSockets at once.
+const SOCKETS: u32 = 20_000;
+/// How often to look whether a media node has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a server needs to know.
 #[derive(Clone, Debug)]
@@ -74,6 +79,9 @@ fn remedy(error: &std::io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    switchboard: Switchboard,
+    /// One permit for each WebSocket there may be; all are free when all are closed.
+    sockets: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
     rooms: JoinHandle<()>,
@@ -90,12 +98,10 @@ impl Server {
         let address = listener.local_addr().unwrap_or(config.listen);
         let (stop, stopped) = watch::channel(false);
         let (switchboard, rooms) = Switchboard::start(config.rooms.clone());
-        let service = router::router(router::App::new(switchboard.clone(), &config));
-        let accepting = tokio::spawn(async move {
-            accept::accept(listener, service, stopped).await;
-            switchboard.stop().await;
-        });
-        Ok(Server { address, stop, accepting, rooms: tokio::spawn(rooms) })
+        let sockets = Arc::new(Semaphore::new(SOCKETS as usize));
+        let service = router::router(router::App::new(switchboard.clone(), sockets.clone(), &config));
+        let accepting = tokio::spawn(accept::accept(listener, service, stopped));
+        Ok(Server { address, switchboard, sockets, stop, accepting, rooms: tokio::spawn(rooms) })
     }
 
     /// Where it listens.
@@ -103,10 +109,18 @@ impl Server {
         self.address
     }
 
+    /// Returns when a media node is connected.
+    pub async fn wait_for_node(&self) {
+        while self.switchboard.ask(HttpRequest::Nodes).await != Ok(HttpReply::Done) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Closes every connection (WebSockets with code 1001) and returns when all is gone, at the latest after about a second.
     pub async fn stop(self) {
+        self.switchboard.stop().await;
         let _ = self.stop.send(true);
-        let both = async { tokio::join!(self.accepting, self.rooms) };
-        let _ = tokio::time::timeout(GOODBYE, both).await;
+        let all = async { tokio::join!(self.accepting, self.rooms, self.sockets.acquire_many(SOCKETS)) };
+        let _ = tokio::time::timeout(GOODBYE, all).await;
     }
 }

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use axum::routing::get;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -18,14 +19,16 @@ pub(super) struct App {
     pub(super) switchboard: Switchboard,
     pub(super) origins: AllowedOrigins,
     pub(super) ice_servers: Arc<[IceServer]>,
+    pub(super) sockets: Arc<Semaphore>,
 }
 
 impl App {
-    pub(super) fn new(switchboard: Switchboard, config: &ServerConfig) -> App {
+    pub(super) fn new(switchboard: Switchboard, sockets: Arc<Semaphore>, config: &ServerConfig) -> App {
         App {
             switchboard,
             origins: config.allowed_origins.clone(),
             ice_servers: config.rooms.ice_servers.clone().into(),
+            sockets,
         }
     }
 }

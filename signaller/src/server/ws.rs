@@ -4,7 +4,7 @@
 use super::reply;
 use super::router::App;
 use super::switchboard::{Frame, Switchboard};
-use crate::rooms::{ConnectionId, RoomName};
+use crate::rooms::{Code, ConnectionId, Refusal, RoomName};
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tokio::TokioAdapter;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -55,8 +55,14 @@ fn upgrade(app: App, room: Option<RoomName>, mut request: Request) -> Response<B
     if let Err(refusal) = app.origins.check(request.headers()) {
         return reply::refused(&refusal);
     }
+    let Ok(permit) = app.sockets.try_acquire_owned() else {
+        return reply::refused(&Refusal::new(Code::Full, "the server has its limit of WebSockets; try later"));
+    };
     let upgrading = hyper::upgrade::on(&mut request);
-    tokio::spawn(run(app.switchboard, room, upgrading));
+    tokio::spawn(async move {
+        run(app.switchboard, room, upgrading).await;
+        drop(permit);
+    });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line.
+
+mod banner;
+mod descriptors;
+#[cfg(feature = "dev-node")]
+mod dev;
+mod serve;
+
+use clap::{Args, Parser, Subcommand};
+use gst_rtc_signaller::protocol::{IceServer, Mode};
+use gst_rtc_signaller::rooms::Settings;
+use gst_rtc_signaller::server::{AllowedOrigins, ServerConfig};
+use std::fmt;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// What the runtime gets to end its threads.
+const RUNTIME_END: Duration = Duration::from_millis(200);
+
+/// WebRTC rooms for GStreamer: signalling, WHIP, WHEP and a web page.
+#[derive(Debug, Parser)]
+#[command(name = "gst-rtc", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server. Media nodes (pipelines with rtcsfu) connect to it.
+    Serve(ServerArgs),
+    /// Run everything in one process: the server and a media node. For development and single machines.
+    #[cfg(feature = "dev-node")]
+    Dev(dev::DevArgs),
+}
+
+/// What both commands have.
+#[derive(Debug, Args)]
+struct ServerArgs {
+    /// Address for HTTP and WebSocket; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "GST_RTC_LISTEN")]
+    listen: SocketAddr,
+
+    /// STUN server handed to clients, for peers behind NAT. May be repeated.
+    #[arg(long = "stun-server", value_name = "HOST[:PORT]", value_parser = stun_server)]
+    stun_servers: Vec<IceServer>,
+
+    /// STUN or TURN server handed to clients: stun:HOST[:PORT] or turn[s]://USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]. May be repeated.
+    #[arg(long = "ice-server", value_name = "URL", value_parser = parse_ice_server)]
+    ice_servers: Vec<IceServer>,
+
+    /// Web origin, besides the server's own, whose pages may use this server: scheme://host[:port], or * for all. May be repeated.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    allow_origins: Vec<String>,
+
+    /// Mode of new rooms whose first participant does not say: sfu (through a media node) or p2p (directly).
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Sfu)]
+    mode: Mode,
+}
+
+/// Why the program ends early. The exit code is 2 when the invocation is at fault.
+#[derive(Debug)]
+struct Fault {
+    text: String,
+    code: u8,
+}
+
+impl Fault {
+    /// Something in the command line is to be changed.
+    fn usage(text: impl fmt::Display) -> Fault {
+        Fault { text: text.to_string(), code: 2 }
+    }
+
+    /// Something went wrong while running.
+    #[cfg(feature = "dev-node")]
+    fn runtime(text: impl fmt::Display) -> Fault {
+        Fault { text: text.to_string(), code: 1 }
+    }
+}
+
+impl ServerArgs {
+    fn config(&self) -> Result<ServerConfig, Fault> {
+        let allowed_origins = AllowedOrigins::new(self.allow_origins.clone()).map_err(|text| Fault::usage(format!("--allow-origin: {text}")))?;
+        let ice_servers = self.stun_servers.iter().chain(&self.ice_servers).cloned().collect();
+        let rooms = Settings { default_mode: self.mode, ice_servers, ..Settings::default() };
+        Ok(ServerConfig { listen: self.listen, allowed_origins, rooms })
+    }
+}
+
+fn stun_server(text: &str) -> Result<IceServer, String> {
+    let host = text.strip_prefix("stun:").unwrap_or(text);
+    parse_ice_server(&format!("stun:{}", host.trim_start_matches("//")))
+}
+
+fn parse_ice_server(text: &str) -> Result<IceServer, String> {
+    text.parse()
+}
+
+/// Runs the command. The exit code is 0 after Ctrl-C or SIGTERM.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("GST_RTC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    descriptors::raise_limit();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("gst-rtc: cannot start threads: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::serve(&args).await,
+            #[cfg(feature = "dev-node")]
+            Command::Dev(args) => dev::dev(&args).await,
+        }
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("gst-rtc: {}", fault.text);
+            ExitCode::from(fault.code)
+        }
+    }
+}
+
+/// Returns at Ctrl-C (SIGINT) or SIGTERM.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn servers_for_ice_are_read() {
+        let cli = Cli::try_parse_from(["gst-rtc", "serve", "--stun-server", "stun.example.org", "--ice-server", "turn://u:p%40@turn.example.org:3478?transport=tcp", "--mode", "p2p"]);
+        let Command::Serve(args) = cli.expect("a command line").command else { panic!("serve") };
+        let config = args.config().expect("a configuration");
+        assert_eq!(config.rooms.default_mode, Mode::P2p);
+        assert_eq!(config.rooms.ice_servers[0].urls, ["stun:stun.example.org"]);
+        assert_eq!(config.rooms.ice_servers[1].urls, ["turn:turn.example.org:3478?transport=tcp"]);
+        assert_eq!(config.rooms.ice_servers[1].credential.as_deref(), Some("p@"));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_their_name() {
+        for bad in [["--listen", "here"], ["--mode", "mcu"], ["--ice-server", "http://x"], ["--ice-server", "turn:host"], ["--stun-server", ""]] {
+            let error = Cli::try_parse_from(["gst-rtc", "serve"].into_iter().chain(bad)).expect_err("refused");
+            assert!(error.to_string().contains(bad[0]), "{error}");
+        }
+        let cli = Cli::try_parse_from(["gst-rtc", "serve", "--allow-origin", "app.example"]).expect("a command line");
+        let Command::Serve(args) = cli.command else { panic!("serve") };
+        assert_eq!(args.config().expect_err("refused").code, 2);
+    }
+}
