@@ -89,6 +89,7 @@ async function join(name) {
 }
 
 function entered() {
+  room.subscribe().catch(() => {}); // `problem` tells
   stage.add({ id: 'self', name: room.name, self: true });
   $('grid').prepend($('grid').lastElementChild);
   setState('joined');
@@ -97,7 +98,6 @@ function entered() {
   showDevices();
   showPeople();
   showConnection();
-  room.subscribe().catch(() => {}); // `problem` tells
 }
 
 function publish() {
@@ -128,7 +128,7 @@ function listen(room) {
   });
   on('participantleft', ({ participant: { id, name } }) => {
     stage.remove(id);
-    if (room.state !== 'left') notice(`${name} left`);
+    if (room.state === 'joined') notice(`${name} left`);
     showPeople();
   });
   on('trackadded', ({ participant, track }) => stage.muted(participant, track.track, track.muted));
