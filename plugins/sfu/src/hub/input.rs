@@ -4,7 +4,7 @@
 use super::state::State;
 use super::taps::Tap;
 use super::{HubObserver, LocalTrack, LocalTrackId, NodeEvent, NodeStats, TapId};
-use crate::io::{WorkerEvent, WorkerObserver};
+use crate::io::{Command, WorkerEvent, WorkerObserver};
 use crate::node::{self, Connection, SignallerAddress};
 use gst_rtc_core::packet::MediaPacket;
 use std::sync::Arc;
@@ -70,6 +70,7 @@ pub(super) async fn run(
             () = wake, if due.is_some() => state.handle_timeout(Instant::now()),
         }
     }
+    state.close_sessions();
     // Whatever the client tells from now on is refused, and without its queue it says goodbye.
     drop(inputs);
     drop(state);
@@ -100,6 +101,13 @@ impl State {
             Input::Worker(event) => self.handle_worker(event),
             Input::Signaller(connection) => self.handle_connection(connection),
             Input::Stop => {}
+        }
+    }
+
+    /// Peers hear at once that it is over.
+    fn close_sessions(&self) {
+        for (id, session) in &self.sessions {
+            self.out.order(session.worker, Command::CloseSession(*id));
         }
     }
 

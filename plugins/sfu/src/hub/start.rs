@@ -15,12 +15,14 @@ use std::io;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::unbounded_channel;
 
 /// Most workers: other parts keep one bit for each.
 const MOST_WORKERS: usize = 64;
+/// How long stopping waits for a name look-up.
+const LOOK_UP: Duration = Duration::from_millis(100);
 /// Seconds from the beginning of NTP time (1900) to that of Unix time (1970) (RFC 5905 §6).
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
@@ -83,8 +85,8 @@ pub(super) fn start(config: HubConfig, observer: Arc<dyn HubObserver>) -> Result
 
 fn block(runtime: Runtime, task: impl Future<Output = ()>) {
     runtime.block_on(task);
-    // Name look-ups run on threads of their own; they are not waited for.
-    runtime.shutdown_background();
+    // A name look-up runs on a thread of its own and cannot be interrupted; it is not waited for long.
+    runtime.shutdown_timeout(LOOK_UP);
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {

@@ -300,11 +300,14 @@ mod tests {
     use super::*;
     use crate::io::sys::Event;
 
-    /// A binding request with a user name, as far as routing it needs; what it is signed with is the session's business.
+    /// A binding request with user name, priority and integrity (RFC 8445 §7.1). Whether it is signed rightly is the session's business.
     fn binding_request() -> Vec<u8> {
-        let mut request = vec![0, 1, 0, 8, 0x21, 0x12, 0xa4, 0x42];
+        let mut request = vec![0, 1, 0, 40, 0x21, 0x12, 0xa4, 0x42];
         request.extend([7; 12]);
         request.extend([0, 6, 0, 3, b'a', b':', b'b', 0]);
+        request.extend([0, 0x24, 0, 4, 1, 2, 3, 4]);
+        request.extend([0, 8, 0, 20]);
+        request.extend([9; 20]);
         request
     }
 

@@ -390,5 +390,6 @@ impl Worker {
 
 /// Whether a socket bound to `bound` is the one for a path whose own end is `local`.
 fn serves(bound: std::net::SocketAddr, local: std::net::SocketAddr) -> bool {
-    bound == local || bound.ip().is_unspecified() && bound.is_ipv4() == local.is_ipv4()
+    let any = bound.ip().is_unspecified() && bound.is_ipv4() == local.is_ipv4();
+    bound.port() == local.port() && (any || bound.ip() == local.ip())
 }
