@@ -19,7 +19,7 @@ use std::time::Duration;
 
 const SEND: &str = "videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1 \
     ! vp8enc deadline=1 keyframe-max-dist=60 ! rtpvp8pay ! webrtcbin name=send \
-    audiotestsrc is-live=true wave=ticks ! opusenc ! rtpopuspay ! send.";
+    audiotestsrc is-live=true wave=ticks ! opusenc ! rtpopuspay pt=97 ! send.";
 
 /// How many decoded buffers each slot has had, by mid.
 type Counts = Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>;
@@ -27,15 +27,23 @@ type Counts = Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>;
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let server = arguments.next().unwrap_or_else(|| "ws://127.0.0.1:8080".to_owned());
+    let server = arguments
+        .next()
+        .unwrap_or_else(|| "ws://127.0.0.1:8080".to_owned());
     let room = arguments.next().unwrap_or_else(|| "lobby".to_owned());
     let name = arguments.next().unwrap_or_else(|| "robot".to_owned());
     gst::init()?;
 
     let (client, mut events) = Client::connect(&server, &room, &name).await?;
-    println!("{name} is in {room} with {} others", client.joined().participants.len());
+    println!(
+        "{name} is in {room} with {} others",
+        client.joined().participants.len()
+    );
 
-    let sending = gst::parse::launch(SEND)?.downcast::<gst::Pipeline>().ok().context("several elements are a pipeline")?;
+    let sending = gst::parse::launch(SEND)?
+        .downcast::<gst::Pipeline>()
+        .ok()
+        .context("several elements are a pipeline")?;
     let send = sending.by_name("send").context("it has a webrtcbin")?;
     sending.set_state(gst::State::Playing)?;
     client.publish(&send).await?;
@@ -72,9 +80,19 @@ async fn main() -> Result<()> {
 fn decode_all(pipeline: &gst::Pipeline, receive: &gst::Element, counts: Counts) {
     let pipeline = pipeline.downgrade();
     receive.connect_pad_added(move |_, pad| {
-        let Some(pipeline) = pipeline.upgrade().filter(|_| pad.direction() == gst::PadDirection::Src) else { return };
+        let Some(pipeline) = pipeline
+            .upgrade()
+            .filter(|_| pad.direction() == gst::PadDirection::Src)
+        else {
+            return;
+        };
         let mid = mid_of(pad).unwrap_or_else(|| pad.name().into());
-        let count = counts.lock().expect("no panic while held").entry(mid).or_default().clone();
+        let count = counts
+            .lock()
+            .expect("no panic while held")
+            .entry(mid)
+            .or_default()
+            .clone();
         if let Err(error) = decode(&pipeline, pad, count) {
             eprintln!("{}: {error}", pad.name());
         }
@@ -86,7 +104,9 @@ fn decode(pipeline: &gst::Pipeline, pad: &gst::Pad, count: Arc<AtomicU64>) -> Re
     pipeline.add(&decoder)?;
     let weak = pipeline.downgrade();
     decoder.connect_pad_added(move |_, decoded| {
-        let (Some(pipeline), count) = (weak.upgrade(), count.clone()) else { return };
+        let (Some(pipeline), count) = (weak.upgrade(), count.clone()) else {
+            return;
+        };
         decoded.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
             count.fetch_add(1, Ordering::Relaxed);
             gst::PadProbeReturn::Ok
@@ -95,13 +115,20 @@ fn decode(pipeline: &gst::Pipeline, pad: &gst::Pad, count: Arc<AtomicU64>) -> Re
             eprintln!("{}: {error}", decoded.name());
         }
     });
-    pad.link(&decoder.static_pad("sink").context("decodebin has a sink pad")?)?;
+    pad.link(
+        &decoder
+            .static_pad("sink")
+            .context("decodebin has a sink pad")?,
+    )?;
     decoder.sync_state_with_parent()?;
     Ok(())
 }
 
 fn end_in_nothing(pipeline: &gst::Pipeline, decoded: &gst::Pad) -> Result<()> {
-    let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?;
+    let sink = gst::ElementFactory::make("fakesink")
+        .property("sync", false)
+        .property("async", false)
+        .build()?;
     pipeline.add(&sink)?;
     decoded.link(&sink.static_pad("sink").context("fakesink has a sink pad")?)?;
     sink.sync_state_with_parent()?;
@@ -111,8 +138,15 @@ fn end_in_nothing(pipeline: &gst::Pipeline, decoded: &gst::Pad) -> Result<()> {
 fn print(slots: &[Slot], counts: &Counts) {
     let counts = counts.lock().expect("no panic while held");
     for slot in slots {
-        let Some(participant) = &slot.participant else { continue };
-        let number = counts.get(&slot.mid).map_or(0, |count| count.load(Ordering::Relaxed));
-        println!("slot {} shows {:?} of {participant}: {number} decoded", slot.mid, slot.kind);
+        let Some(participant) = &slot.participant else {
+            continue;
+        };
+        let number = counts
+            .get(&slot.mid)
+            .map_or(0, |count| count.load(Ordering::Relaxed));
+        println!(
+            "slot {} shows {:?} of {participant}: {number} decoded",
+            slot.mid, slot.kind
+        );
     }
 }

@@ -16,7 +16,11 @@ fn session(hall: &Hall, id: HttpId) -> String {
 }
 
 fn code(hall: &Hall, id: HttpId) -> Code {
-    hall.replies[&id].as_ref().expect_err("refused").code.clone()
+    hall.replies[&id]
+        .as_ref()
+        .expect_err("refused")
+        .code
+        .clone()
 }
 
 #[test]
@@ -29,11 +33,24 @@ fn a_whip_publisher_shows_when_the_node_has_answered() {
     let offer = hall.expect(node, "offer");
     hall.say(node, json!({"type": "trackAdded", "room": "lobby", "participant": offer["participant"], "track": {"track": "video", "kind": "video", "codec": "H264"}}));
     hall.nothing(alice);
-    hall.say(node, json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}));
+    hall.say(
+        node,
+        json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}),
+    );
     let joined = hall.expect(alice, "participantJoined");
-    assert_eq!((&joined["participant"]["name"], &joined["participant"]["tracks"][0]["codec"]), (&json!("obs"), &json!("H264")));
+    assert_eq!(
+        (
+            &joined["participant"]["name"],
+            &joined["participant"]["tracks"][0]["codec"]
+        ),
+        (&json!("obs"), &json!("H264"))
+    );
     let session = session(&hall, post);
-    let delete = hall.http(HttpRequest::Delete { resource: Resource::Whip, room: room("lobby"), session });
+    let delete = hall.http(HttpRequest::Delete {
+        resource: Resource::Whip,
+        room: room("lobby"),
+        session,
+    });
     assert_eq!(hall.replies[&delete], Ok(HttpReply::Done));
     assert_eq!(hall.expect(alice, "participantLeft")["reason"], "left");
     hall.expect(node, "participantLeft");
@@ -47,7 +64,10 @@ fn a_refused_whip_publisher_never_shows() {
     hall.heard(alice);
     let post = hall.http(whip("lobby", "obs"));
     let offer = hall.expect(node, "offer");
-    hall.say(node, json!({"type": "refused", "request": offer["request"], "code": "badSdp", "message": "no"}));
+    hall.say(
+        node,
+        json!({"type": "refused", "request": offer["request"], "code": "badSdp", "message": "no"}),
+    );
     assert_eq!(code(&hall, post), Code::BadSdp);
     hall.nothing(alice);
     hall.expect(node, "participantLeft");
@@ -61,9 +81,16 @@ fn a_whip_publisher_goes_with_its_session() {
     let post = hall.http(whip("lobby", "obs"));
     hall.answer(node);
     let session = session(&hall, post);
-    hall.say(node, json!({"type": "sessionState", "session": session, "state": "closed", "reason": "ICE"}));
+    hall.say(
+        node,
+        json!({"type": "sessionState", "session": session, "state": "closed", "reason": "ICE"}),
+    );
     hall.expect(alice, "participantLeft");
-    let delete = hall.http(HttpRequest::Delete { resource: Resource::Whip, room: room("lobby"), session });
+    let delete = hall.http(HttpRequest::Delete {
+        resource: Resource::Whip,
+        room: room("lobby"),
+        session,
+    });
     assert_eq!(code(&hall, delete), Code::UnknownSession);
 }
 
@@ -88,11 +115,21 @@ fn whep_viewers_are_hidden() {
     assert_eq!(code(&hall, nobody), Code::UnknownParticipant);
     let post = hall.http(whep("lobby", Some("alice")));
     let viewer = hall.expect(node, "participantJoined");
-    let viewer = if viewer["kind"] == "viewer" { viewer } else { hall.expect(node, "participantJoined") };
+    let viewer = if viewer["kind"] == "viewer" {
+        viewer
+    } else {
+        hall.expect(node, "participantJoined")
+    };
     assert_eq!(viewer["kind"], "viewer");
     let offer = hall.expect(node, "offer");
-    assert_eq!((&offer["of"], &offer["direction"], &offer["participant"]), (&json!("alice"), &json!("receive"), &viewer["id"]));
-    hall.say(node, json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}));
+    assert_eq!(
+        (&offer["of"], &offer["direction"], &offer["participant"]),
+        (&json!("alice"), &json!("receive"), &viewer["id"])
+    );
+    hall.say(
+        node,
+        json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}),
+    );
     session(&hall, post);
     hall.nothing(alice);
     let (_, bob) = hall.join("lobby", "bob");
@@ -120,23 +157,54 @@ fn candidates_need_the_right_session_and_tag() {
     hall.answer(node);
     let session = session(&hall, post);
     let line = "candidate:1 1 UDP 1 127.0.0.1 9 typ host".to_owned();
-    let trickle = |session: &str, resource, tag: Option<String>, ufrag: &str| HttpRequest::Trickle {
-        resource,
-        room: room("lobby"),
-        session: session.to_owned(),
-        if_match: tag,
-        ufrag: Some(ufrag.to_owned()),
-        candidates: vec![(line.clone(), Some("0".to_owned()))],
-    };
-    let good = hall.http(trickle(&session, Resource::Whip, Some(format!("\"{}\"", &session[..8])), "abcd"));
+    let trickle =
+        |session: &str, resource, tag: Option<String>, ufrag: &str| HttpRequest::Trickle {
+            resource,
+            room: room("lobby"),
+            session: session.to_owned(),
+            if_match: tag,
+            ufrag: Some(ufrag.to_owned()),
+            candidates: vec![(line.clone(), Some("0".to_owned()))],
+        };
+    let good = hall.http(trickle(
+        &session,
+        Resource::Whip,
+        Some(format!("\"{}\"", &session[..8])),
+        "abcd",
+    ));
     assert_eq!(hall.replies[&good], Ok(HttpReply::Done));
     assert_eq!(hall.expect(node, "candidate")["session"], session.as_str());
     for (request, wanted) in [
-        (trickle(&session, Resource::Whip, Some("\"other\"".to_owned()), "abcd"), Code::Mismatch),
-        (trickle(&session, Resource::Whip, None, "restart"), Code::Unsupported),
-        (trickle(&session, Resource::Whep, None, "abcd"), Code::UnknownSession),
-        (trickle("0123456789abcdef0123456789abcdef", Resource::Whip, None, "abcd"), Code::UnknownSession),
-        (trickle("../../etc", Resource::Whip, None, "abcd"), Code::UnknownSession),
+        (
+            trickle(
+                &session,
+                Resource::Whip,
+                Some("\"other\"".to_owned()),
+                "abcd",
+            ),
+            Code::Mismatch,
+        ),
+        (
+            trickle(&session, Resource::Whip, None, "restart"),
+            Code::Unsupported,
+        ),
+        (
+            trickle(&session, Resource::Whep, None, "abcd"),
+            Code::UnknownSession,
+        ),
+        (
+            trickle(
+                "0123456789abcdef0123456789abcdef",
+                Resource::Whip,
+                None,
+                "abcd",
+            ),
+            Code::UnknownSession,
+        ),
+        (
+            trickle("../../etc", Resource::Whip, None, "abcd"),
+            Code::UnknownSession,
+        ),
     ] {
         let id = hall.http(request);
         assert_eq!(code(&hall, id), wanted);

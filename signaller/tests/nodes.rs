@@ -10,7 +10,11 @@ use support::{ANSWER, Hall, OFFER, id, whep, whip};
 const SESSION: &str = "5f2d6b1a9c3e4f70815263748596a7b8";
 
 fn opened(message: &Value, room: &str, role: &str) {
-    assert_eq!((&message["room"], &message["role"]), (&json!(room), &json!(role)), "{message}");
+    assert_eq!(
+        (&message["room"], &message["role"]),
+        (&json!(room), &json!(role)),
+        "{message}"
+    );
 }
 
 #[test]
@@ -49,7 +53,10 @@ fn a_node_of_one_room_is_home_alone_and_guest_beside_another() {
     opened(&hall.expect(all, "roomOpened"), "lobby", "home");
     let told = hall.expect(lobby, "roomOpened");
     opened(&told, "lobby", "guest");
-    assert_eq!(hall.expect(all, "participantJoined")["id"], told["participant"]);
+    assert_eq!(
+        hall.expect(all, "participantJoined")["id"],
+        told["participant"]
+    );
 }
 
 #[test]
@@ -62,29 +69,59 @@ fn a_guest_publishes_and_receives_through_the_home_node() {
     assert_eq!(hall.expect(guest, "participantJoined")["name"], "alice");
     assert_eq!(hall.expect(guest, "trackAdded")["participant"], a["id"]);
 
-    hall.say(guest, json!({"type": "join", "request": 1, "room": "lobby", "name": "camera"}));
+    hall.say(
+        guest,
+        json!({"type": "join", "request": 1, "room": "lobby", "name": "camera"}),
+    );
     let camera = hall.expect(guest, "joined");
-    assert_eq!(hall.expect(alice, "participantJoined")["participant"]["name"], "camera");
+    assert_eq!(
+        hall.expect(alice, "participantJoined")["participant"]["name"],
+        "camera"
+    );
     hall.say(guest, json!({"type": "offer", "request": 2, "room": "lobby", "participant": camera["id"], "direction": "publish", "session": SESSION, "sdp": OFFER, "of": null}));
     let offer = hall.expect(home, "offer");
-    assert_eq!((&offer["participant"], &offer["session"]), (&camera["id"], &json!(SESSION)));
-    hall.say(home, json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}));
+    assert_eq!(
+        (&offer["participant"], &offer["session"]),
+        (&camera["id"], &json!(SESSION))
+    );
+    hall.say(
+        home,
+        json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}),
+    );
     assert_eq!(hall.expect(guest, "answer")["request"], 2);
     hall.say(home, json!({"type": "trackAdded", "room": "lobby", "participant": camera["id"], "track": {"track": "video", "kind": "video", "codec": "VP8"}}));
-    assert_eq!(hall.expect(alice, "trackAdded")["participant"], camera["id"]);
+    assert_eq!(
+        hall.expect(alice, "trackAdded")["participant"],
+        camera["id"]
+    );
     hall.say(guest, json!({"type": "candidate", "session": SESSION, "candidate": "candidate:1 1 UDP 1 127.0.0.1 9 typ host"}));
     assert_eq!(hall.expect(home, "candidate")["session"], SESSION);
 
     hall.say(guest, json!({"type": "offer", "request": 3, "room": "lobby", "direction": "receive", "session": "receive-0123456789", "sdp": OFFER, "of": "alice"}));
     let offer = hall.expect(home, "offer");
-    assert_eq!((&offer["of"], &offer["direction"]), (&json!("alice"), &json!("receive")));
-    hall.say(home, json!({"type": "slots", "session": "receive-0123456789", "slots": [], "missing": {}}));
+    assert_eq!(
+        (&offer["of"], &offer["direction"]),
+        (&json!("alice"), &json!("receive"))
+    );
+    hall.say(
+        home,
+        json!({"type": "slots", "session": "receive-0123456789", "slots": [], "missing": {}}),
+    );
     hall.expect(guest, "slots");
-    hall.say(home, json!({"type": "sessionState", "session": SESSION, "state": "closed", "reason": "ICE"}));
+    hall.say(
+        home,
+        json!({"type": "sessionState", "session": SESSION, "state": "closed", "reason": "ICE"}),
+    );
     assert_eq!(hall.expect(guest, "sessionState")["reason"], "ICE");
-    assert_eq!(hall.expect(alice, "trackRemoved")["participant"], camera["id"]);
+    assert_eq!(
+        hall.expect(alice, "trackRemoved")["participant"],
+        camera["id"]
+    );
 
-    hall.say(guest, json!({"type": "leave", "room": "lobby", "id": camera["id"]}));
+    hall.say(
+        guest,
+        json!({"type": "leave", "room": "lobby", "id": camera["id"]}),
+    );
     assert_eq!(hall.expect(alice, "participantLeft")["id"], camera["id"]);
     assert_eq!(hall.expect(home, "participantLeft")["id"], camera["id"]);
 }
@@ -118,7 +155,10 @@ fn a_guest_may_not_speak_for_the_home_node() {
         hall.say(node, json!({"type": "offer", "request": 1, "room": "lobby", "direction": "receive", "session": session, "sdp": OFFER}));
         hall.expect(node, "error");
     }
-    hall.say(stranger, json!({"type": "join", "request": 1, "room": "lobby", "name": "spy"}));
+    hall.say(
+        stranger,
+        json!({"type": "join", "request": 1, "room": "lobby", "name": "spy"}),
+    );
     hall.refused(stranger, "notAllowed");
     hall.nothing(alice);
 }
@@ -131,9 +171,15 @@ fn answers_count_only_from_the_node_that_was_asked() {
     let (alice, _) = hall.join("lobby", "alice");
     hall.say(alice, json!({"type": "publish", "sdp": OFFER}));
     let offer = hall.expect(home, "offer");
-    hall.say(other, json!({"type": "answer", "request": offer["request"], "sdp": "forged"}));
+    hall.say(
+        other,
+        json!({"type": "answer", "request": offer["request"], "sdp": "forged"}),
+    );
     hall.refused(other, "notAllowed");
-    hall.say(home, json!({"type": "answer", "request": offer["request"], "sdp": "genuine"}));
+    hall.say(
+        home,
+        json!({"type": "answer", "request": offer["request"], "sdp": "genuine"}),
+    );
     assert_eq!(hall.expect(alice, "published")["sdp"], "genuine");
 }
 
@@ -148,18 +194,34 @@ fn a_node_that_says_goodbye_is_gone_at_once() {
     hall.answer(home);
     hall.http(whep("lobby", None));
     hall.answer(home);
-    hall.say(home, json!({"type": "join", "request": 1, "room": "lobby", "name": "pad"}));
+    hall.say(
+        home,
+        json!({"type": "join", "request": 1, "room": "lobby", "name": "pad"}),
+    );
     hall.heard(bob);
     hall.hang_up(home, true);
     assert_eq!(hall.expect(alice, "sessionState")["state"], "closed");
     let heard = hall.heard(bob);
     let kinds = |kind: &str| heard.iter().filter(|m| m["type"] == kind).count();
-    assert_eq!((kinds("media"), kinds("trackRemoved"), kinds("participantLeft")), (1, 1, 2), "{heard:?}");
+    assert_eq!(
+        (
+            kinds("media"),
+            kinds("trackRemoved"),
+            kinds("participantLeft")
+        ),
+        (1, 1, 2),
+        "{heard:?}"
+    );
     hall.say(alice, json!({"type": "publish", "sdp": OFFER}));
     hall.refused(alice, "noNode");
     let (again, _) = hall.node(None);
     assert_eq!(hall.expect(bob, "media")["available"], true);
-    let mut names: Vec<Value> = hall.heard(again).iter().filter(|m| m["type"] == "participantJoined").map(|m| m["name"].clone()).collect();
+    let mut names: Vec<Value> = hall
+        .heard(again)
+        .iter()
+        .filter(|m| m["type"] == "participantJoined")
+        .map(|m| m["name"].clone())
+        .collect();
     names.sort_by_key(Value::to_string);
     assert_eq!(names, ["alice", "bob"]);
 }
@@ -170,14 +232,20 @@ fn a_guest_takes_over_when_the_home_is_lost() {
     let (home, _) = hall.node(None);
     let (guest, _) = hall.node(Some("lobby"));
     let (alice, _) = hall.join("lobby", "alice");
-    hall.say(guest, json!({"type": "join", "request": 1, "room": "lobby", "name": "camera"}));
+    hall.say(
+        guest,
+        json!({"type": "join", "request": 1, "room": "lobby", "name": "camera"}),
+    );
     hall.heard(guest);
     hall.hang_up(home, true);
     hall.expect(guest, "roomClosed");
     opened(&hall.expect(guest, "roomOpened"), "lobby", "home");
     assert_eq!(hall.expect(guest, "participantJoined")["name"], "alice");
     hall.expect(alice, "participantLeft");
-    hall.say(guest, json!({"type": "join", "request": 2, "room": "lobby", "name": "camera"}));
+    hall.say(
+        guest,
+        json!({"type": "join", "request": 2, "room": "lobby", "name": "camera"}),
+    );
     hall.expect(guest, "joined");
     hall.say(alice, json!({"type": "publish", "sdp": OFFER}));
     hall.answer(guest);
@@ -211,7 +279,10 @@ fn a_node_whose_connection_breaks_is_waited_for() {
     opened(&hall.expect(back, "roomOpened"), "lobby", "home");
     assert_eq!(hall.expect(back, "participantJoined")["id"], c["id"]);
     assert_eq!(hall.expect(back, "participantLeft")["id"], b["id"]);
-    assert_eq!(hall.expect(back, "closeSession")["session"], "gone-while-away-01");
+    assert_eq!(
+        hall.expect(back, "closeSession")["session"],
+        "gone-while-away-01"
+    );
     hall.expect(back, "resumed");
     hall.nothing(alice);
     hall.pass(Duration::from_secs(60));
@@ -254,13 +325,27 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 fn after_a_restart_the_node_brings_the_room_back() {
     let mut hall = Hall::new();
     let alice = hall.open(Some("lobby"));
-    hall.say(alice, json!({"type": "join", "name": "alice", "resume": SECRET}));
+    hall.say(
+        alice,
+        json!({"type": "join", "name": "alice", "resume": SECRET}),
+    );
     hall.nothing(alice);
     let node = hall.open(None);
-    hall.say(node, json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}));
+    hall.say(
+        node,
+        json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}),
+    );
     let joined = hall.expect(alice, "joined");
-    assert_eq!((&joined["id"], &joined["resumed"], &joined["sessions"]), (&json!("p-alice"), &json!(true), &json!(["publish"])));
-    let names: Vec<&str> = joined["participants"].as_array().expect("a list").iter().filter_map(|p| p["name"].as_str()).collect();
+    assert_eq!(
+        (&joined["id"], &joined["resumed"], &joined["sessions"]),
+        (&json!("p-alice"), &json!(true), &json!(["publish"]))
+    );
+    let names: Vec<&str> = joined["participants"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|p| p["name"].as_str())
+        .collect();
     assert_eq!(names, ["pad", "camera", "obs"]);
     hall.expect(node, "nodeReady");
     opened(&hall.expect(node, "roomOpened"), "lobby", "home");
@@ -292,21 +377,38 @@ fn after_a_restart_the_node_brings_the_room_back() {
 fn who_does_not_return_after_a_restart_leaves() {
     let mut hall = Hall::new();
     let node = hall.open(None);
-    hall.say(node, json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}));
+    hall.say(
+        node,
+        json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}),
+    );
     let (bob, joined) = hall.join("lobby", "bob");
     assert_eq!(joined["participants"].as_array().expect("a list").len(), 4);
     hall.heard(node);
     hall.pass(Duration::from_secs(15));
-    let left: Vec<Value> = hall.heard(bob).iter().filter(|m| m["type"] == "participantLeft").map(|m| m["id"].clone()).collect();
+    let left: Vec<Value> = hall
+        .heard(bob)
+        .iter()
+        .filter(|m| m["type"] == "participantLeft")
+        .map(|m| m["id"].clone())
+        .collect();
     assert_eq!(left, ["p-alice", "p-cam"]);
-    assert_eq!(hall.heard(node).iter().filter(|m| m["type"] == "participantLeft").count(), 2);
+    assert_eq!(
+        hall.heard(node)
+            .iter()
+            .filter(|m| m["type"] == "participantLeft")
+            .count(),
+        2
+    );
 }
 
 #[test]
 fn the_name_of_somebody_away_can_be_taken() {
     let mut hall = Hall::new();
     let node = hall.open(None);
-    hall.say(node, json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}));
+    hall.say(
+        node,
+        json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}),
+    );
     let (_, joined) = hall.join("lobby", "alice");
     assert_ne!(joined["id"], "p-alice");
     hall.expect(node, "resumed");
@@ -317,7 +419,10 @@ fn the_name_of_somebody_away_can_be_taken() {
 fn a_resume_that_nobody_knows_becomes_a_new_participant_after_5_s() {
     let mut hall = Hall::new();
     let alice = hall.open(Some("lobby"));
-    hall.say(alice, json!({"type": "join", "name": "alice", "resume": SECRET}));
+    hall.say(
+        alice,
+        json!({"type": "join", "name": "alice", "resume": SECRET}),
+    );
     hall.pass(Duration::from_secs(4));
     hall.nothing(alice);
     hall.say(alice, json!({"type": "leave"}));
@@ -326,7 +431,10 @@ fn a_resume_that_nobody_knows_becomes_a_new_participant_after_5_s() {
     assert_eq!(hall.expect(alice, "joined")["resumed"], false);
     hall.pass(Duration::from_secs(20));
     let late = hall.open(Some("lobby"));
-    hall.say(late, json!({"type": "join", "name": "bob", "resume": "unknown"}));
+    hall.say(
+        late,
+        json!({"type": "join", "name": "bob", "resume": "unknown"}),
+    );
     assert_eq!(hall.expect(late, "joined")["resumed"], false);
 }
 
@@ -335,13 +443,24 @@ fn a_guest_that_is_back_first_waits_for_its_home() {
     let mut hall = Hall::new();
     let guest = hall.open(Some("lobby"));
     let rooms = json!([{"room": "lobby", "role": "guest", "participants": [{"id": "p-cam", "name": "camera", "kind": "local", "own": true, "resume": "secret-of-the-cam-0"}], "sessions": []}]);
-    hall.say(guest, json!({"type": "node", "version": 1, "resume": {"node": "n-guest", "rooms": rooms}}));
+    hall.say(
+        guest,
+        json!({"type": "node", "version": 1, "resume": {"node": "n-guest", "rooms": rooms}}),
+    );
     hall.expect(guest, "resumed");
     hall.pass(Duration::from_secs(2));
     let node = hall.open(None);
-    hall.say(node, json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}));
+    hall.say(
+        node,
+        json!({"type": "node", "version": 1, "resume": brought("p-alice", SECRET)}),
+    );
     opened(&hall.expect(guest, "roomOpened"), "lobby", "guest");
-    assert!(!hall.heard(guest).iter().any(|m| m["type"] == "participantLeft"));
+    assert!(
+        !hall
+            .heard(guest)
+            .iter()
+            .any(|m| m["type"] == "participantLeft")
+    );
 }
 
 #[test]
@@ -349,7 +468,10 @@ fn a_guest_whose_home_never_returns_becomes_home() {
     let mut hall = Hall::new();
     let guest = hall.open(Some("lobby"));
     let rooms = json!([{"room": "lobby", "role": "guest", "participants": [], "sessions": []}]);
-    hall.say(guest, json!({"type": "node", "version": 1, "resume": {"node": "n-guest", "rooms": rooms}}));
+    hall.say(
+        guest,
+        json!({"type": "node", "version": 1, "resume": {"node": "n-guest", "rooms": rooms}}),
+    );
     hall.pass(Duration::from_secs(6));
     opened(&hall.expect(guest, "roomOpened"), "lobby", "home");
 }
@@ -362,7 +484,10 @@ fn registrations_that_do_not_fit_are_refused_and_closed() {
     hall.refused(wrong, "badMessage");
     assert_eq!(hall.closed[&wrong], 1008);
     let alice = hall.open(Some("quiet"));
-    hall.say(alice, json!({"type": "join", "name": "alice", "mode": "p2p"}));
+    hall.say(
+        alice,
+        json!({"type": "join", "name": "alice", "mode": "p2p"}),
+    );
     let node = hall.open(Some("quiet"));
     hall.say(node, json!({"type": "node", "version": 1}));
     hall.refused(node, "wrongMode");

@@ -13,11 +13,26 @@ use support::{ANSWER, Hall, OFFER, room, whep, whip};
 /// A step of a history. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Open { room: usize },
-    Say { who: usize, message: usize, target: usize },
-    HangUp { who: usize, clean: bool },
-    Http { request: usize, room: usize, target: usize },
-    Pass { millis: u64 },
+    Open {
+        room: usize,
+    },
+    Say {
+        who: usize,
+        message: usize,
+        target: usize,
+    },
+    HangUp {
+        who: usize,
+        clean: bool,
+    },
+    Http {
+        request: usize,
+        room: usize,
+        target: usize,
+    },
+    Pass {
+        millis: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -43,7 +58,12 @@ const ROOMS: [&str; 2] = ["red", "blue"];
 
 impl World {
     fn new() -> World {
-        World { hall: Hall::new(), connections: Vec::new(), words: vec![("p-nobody".to_owned(), 9)], requests: vec![0] }
+        World {
+            hall: Hall::new(),
+            connections: Vec::new(),
+            words: vec![("p-nobody".to_owned(), 9)],
+            requests: vec![0],
+        }
     }
 
     fn take(&mut self, step: &Step) {
@@ -53,7 +73,11 @@ impl World {
                 let connection = self.hall.open(at.map(|r| ROOMS[r]));
                 self.connections.push((connection, at));
             }
-            Step::Say { who, message, target } if !self.connections.is_empty() => {
+            Step::Say {
+                who,
+                message,
+                target,
+            } if !self.connections.is_empty() => {
                 let (connection, at) = self.connections[who % self.connections.len()];
                 let text = self.message(*message, *target, at);
                 self.hall.say(connection, text);
@@ -62,14 +86,33 @@ impl World {
                 let (connection, _) = self.connections.remove(who % self.connections.len());
                 self.hall.hang_up(connection, *clean);
             }
-            Step::Http { request, room: at, target } => {
+            Step::Http {
+                request,
+                room: at,
+                target,
+            } => {
                 let session = self.words[target % self.words.len()].0.clone();
-                let resource = if target % 2 == 0 { Resource::Whip } else { Resource::Whep };
+                let resource = if target % 2 == 0 {
+                    Resource::Whip
+                } else {
+                    Resource::Whep
+                };
                 let request = match request {
                     0 => whip(ROOMS[*at], "whip"),
                     1 => whep(ROOMS[*at], None),
-                    2 => HttpRequest::Delete { resource, room: room(ROOMS[*at]), session },
-                    3 => HttpRequest::Trickle { resource, room: room(ROOMS[*at]), session, if_match: None, ufrag: None, candidates: vec![(String::new(), None)] },
+                    2 => HttpRequest::Delete {
+                        resource,
+                        room: room(ROOMS[*at]),
+                        session,
+                    },
+                    3 => HttpRequest::Trickle {
+                        resource,
+                        room: room(ROOMS[*at]),
+                        session,
+                        if_match: None,
+                        ufrag: None,
+                        candidates: vec![(String::new(), None)],
+                    },
                     _ => HttpRequest::List,
                 };
                 self.hall.http(request);
@@ -85,34 +128,52 @@ impl World {
         let other = &self.words[(target / 7) % self.words.len()].0;
         let room = ROOMS[target % 2];
         let request = self.requests[target % self.requests.len()];
-        let direction = if target % 2 == 0 { "publish" } else { "subscribe" };
+        let direction = if target % 2 == 0 {
+            "publish"
+        } else {
+            "subscribe"
+        };
         let name = format!("name{}", target % 5);
         let kind = ["peer", "whip", "local", "viewer"][target % 4];
         match which {
-            0..=3 => json!({"type": "join", "name": name, "mode": if target % 16 == 7 { "p2p" } else { "sfu" }}),
+            0..=3 => {
+                json!({"type": "join", "name": name, "mode": if target % 16 == 7 { "p2p" } else { "sfu" }})
+            }
             4 => json!({"type": "join", "name": name, "resume": word}),
             5..=7 => json!({"type": direction_word(target), "sdp": OFFER, "request": target}),
             8 => json!({"type": "unpublish"}),
             9 => json!({"type": "unsubscribe"}),
-            10 => json!({"type": "candidate", "session": direction, "candidate": "candidate:x", "mid": "0"}),
+            10 => {
+                json!({"type": "candidate", "session": direction, "candidate": "candidate:x", "mid": "0"})
+            }
             11 => json!({"type": "assign", "mid": "0", "participant": word, "track": "video"}),
             12 => json!({"type": "mute", "track": "video", "muted": true}),
             13 => json!({"type": "signal", "to": word, "candidate": null}),
             14 => json!({"type": "leave"}),
             15 | 16 => json!({"type": "node", "version": 1}),
-            17 => json!({"type": "node", "version": 1, "resume": {"node": word, "rooms": [{"room": at.map_or(room, |r| ROOMS[r]), "role": if target % 3 == 0 { "guest" } else { "home" },
+            17 => {
+                json!({"type": "node", "version": 1, "resume": {"node": word, "rooms": [{"room": at.map_or(room, |r| ROOMS[r]), "role": if target % 3 == 0 { "guest" } else { "home" },
                 "participants": [{"id": word, "name": name, "kind": kind, "own": target % 2 == 0, "resume": other}],
-                "sessions": [{"session": other, "participant": word, "direction": "publish"}]}]}}),
+                "sessions": [{"session": other, "participant": word, "direction": "publish"}]}]}})
+            }
             18 => json!({"type": "join", "request": 1, "room": room, "name": name}),
             19 => json!({"type": "leave", "room": room, "id": word}),
             20..=25 => json!({"type": "answer", "request": request, "sdp": ANSWER}),
             26 => json!({"type": "refused", "request": request, "code": "badSdp", "message": "no"}),
-            27 | 28 => json!({"type": "offer", "request": 1, "room": room, "participant": word, "direction": if target % 2 == 0 { "publish" } else { "receive" }, "session": other, "sdp": OFFER, "of": null}),
+            27 | 28 => {
+                json!({"type": "offer", "request": 1, "room": room, "participant": word, "direction": if target % 2 == 0 { "publish" } else { "receive" }, "session": other, "sdp": OFFER, "of": null})
+            }
             29 => json!({"type": "closeSession", "session": word}),
-            30 => json!({"type": "sessionState", "session": word, "state": if target % 2 == 0 { "closed" } else { "connected" }}),
+            30 => {
+                json!({"type": "sessionState", "session": word, "state": if target % 2 == 0 { "closed" } else { "connected" }})
+            }
             31 => json!({"type": "slots", "session": word, "slots": [], "missing": {}}),
-            32..=34 => json!({"type": "trackAdded", "room": room, "participant": word, "track": {"track": "video", "kind": "video", "codec": "VP8"}}),
-            35 => json!({"type": "trackRemoved", "room": room, "participant": word, "track": "video"}),
+            32..=34 => {
+                json!({"type": "trackAdded", "room": room, "participant": word, "track": {"track": "video", "kind": "video", "codec": "VP8"}})
+            }
+            35 => {
+                json!({"type": "trackRemoved", "room": room, "participant": word, "track": "video"})
+            }
             36 => json!({"type": "speaking", "room": room, "participant": word, "speaking": true}),
             37 => json!({"type": "candidate", "session": word, "candidate": ""}),
             38 => json!({"type": "nonsense"}),
@@ -135,26 +196,49 @@ impl World {
     fn note(&mut self, message: &Value, at: usize) {
         for field in ["id", "resume", "session", "participant", "node"] {
             for value in [&message[field], &message["participant"][field]] {
-                if let Some(word) = value.as_str().filter(|w| !self.words.iter().any(|(known, _)| known == w)) {
+                if let Some(word) = value
+                    .as_str()
+                    .filter(|w| !self.words.iter().any(|(known, _)| known == w))
+                {
                     self.words.push((word.to_owned(), at));
                 }
             }
         }
-        if let (Some("offer"), Some(request)) = (message["type"].as_str(), message["request"].as_u64()) {
+        if let (Some("offer"), Some(request)) =
+            (message["type"].as_str(), message["request"].as_u64())
+        {
             self.requests.push(request);
         }
     }
 }
 
 fn direction_word(target: usize) -> &'static str {
-    if target % 2 == 0 { "publish" } else { "subscribe" }
+    if target % 2 == 0 {
+        "publish"
+    } else {
+        "subscribe"
+    }
 }
 
 /// The participants a message to a peer speaks of.
 fn spoken_of(message: &Value) -> Vec<&str> {
-    let list = message["participants"].as_array().into_iter().flatten().map(|p| &p["id"]);
-    let single = [&message["participant"], &message["participant"]["id"], &message["id"], &message["from"]];
-    single.into_iter().chain(list).filter_map(Value::as_str).filter(|id| id.starts_with("p0") || id.len() == 13).collect()
+    let list = message["participants"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|p| &p["id"]);
+    let single = [
+        &message["participant"],
+        &message["participant"]["id"],
+        &message["id"],
+        &message["from"],
+    ];
+    single
+        .into_iter()
+        .chain(list)
+        .filter_map(Value::as_str)
+        .filter(|id| id.starts_with("p0") || id.len() == 13)
+        .collect()
 }
 
 proptest! {

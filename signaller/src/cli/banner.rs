@@ -42,7 +42,9 @@ pub(super) fn server(listen: SocketAddr) -> String {
 #[cfg(feature = "dev-node")]
 pub(super) fn dev(listen: SocketAddr, room: &str, plugin_path: Option<&Path>) -> String {
     let at = reachable(listen);
-    let prefix = plugin_path.map(|path| format!("GST_PLUGIN_PATH={} ", quoted(&path.to_string_lossy()))).unwrap_or_default();
+    let prefix = plugin_path
+        .map(|path| format!("GST_PLUGIN_PATH={} ", quoted(&path.to_string_lossy())))
+        .unwrap_or_default();
     format!(
         "gst-rtc is ready\n\
          \n\
@@ -103,7 +105,11 @@ mod tests {
     #[cfg(feature = "dev-node")]
     #[test]
     fn lines_can_be_pasted_from_any_directory() {
-        let text = dev(SocketAddr::from(([127, 0, 0, 1], 8080)), "lobby", Some(Path::new("/a b/c")));
+        let text = dev(
+            SocketAddr::from(([127, 0, 0, 1], 8080)),
+            "lobby",
+            Some(Path::new("/a b/c")),
+        );
         assert!(text.contains("GST_PLUGIN_PATH='/a b/c' gst-launch-1.0 "));
     }
 }

@@ -40,12 +40,16 @@ pub(super) struct DevArgs {
 }
 
 fn room_name(text: &str) -> Result<String, String> {
-    RoomName::parse(text).map(|name| name.as_str().to_owned()).map_err(|refusal| refusal.message)
+    RoomName::parse(text)
+        .map(|name| name.as_str().to_owned())
+        .map_err(|refusal| refusal.message)
 }
 
 /// Serves, with a media node, until told to stop.
 pub(super) async fn dev(args: &DevArgs) -> Result<(), Fault> {
-    let server = Server::start(args.server.config()?).await.map_err(Fault::usage)?;
+    let server = Server::start(args.server.config()?)
+        .await
+        .map_err(Fault::usage)?;
     let result = with_node(args, &server).await;
     server.stop().await;
     result
@@ -81,19 +85,35 @@ struct Node {
 
 impl Node {
     fn start(args: &DevArgs, server: SocketAddr) -> Result<Node, Fault> {
-        gst::init().map_err(|error| Fault::runtime(format!("GStreamer does not start: {error}. Is it installed whole?")))?;
+        gst::init().map_err(|error| {
+            Fault::runtime(format!(
+                "GStreamer does not start: {error}. Is it installed whole?"
+            ))
+        })?;
         let plugin_path = register_plugin()?;
-        let listen = args.media_listen.unwrap_or_else(|| SocketAddr::new(args.server.listen.ip(), 0));
-        let mut sfu = gst::ElementFactory::make("rtcsfu").name("sfu").property("listen", listen.to_string()).property("workers", args.workers);
+        let listen = args
+            .media_listen
+            .unwrap_or_else(|| SocketAddr::new(args.server.listen.ip(), 0));
+        let mut sfu = gst::ElementFactory::make("rtcsfu")
+            .name("sfu")
+            .property("listen", listen.to_string())
+            .property("workers", args.workers);
         if let Some(address) = args.public_address {
             sfu = sfu.property("public-address", address.to_string());
         }
-        let sfu = sfu.build().map_err(|error| Fault::runtime(format!("rtcsfu cannot be made: {error}")))?;
+        let sfu = sfu
+            .build()
+            .map_err(|error| Fault::runtime(format!("rtcsfu cannot be made: {error}")))?;
         let signaller = sfu.property::<gst::glib::Object>("signaller");
         signaller.set_property("uri", format!("ws://{}", banner::reachable(server)));
         let pipeline = gst::Pipeline::with_name("gst-rtc");
-        pipeline.add(&sfu).map_err(|error| Fault::runtime(format!("rtcsfu cannot be added to a pipeline: {error}")))?;
-        let node = Node { pipeline, plugin_path };
+        pipeline.add(&sfu).map_err(|error| {
+            Fault::runtime(format!("rtcsfu cannot be added to a pipeline: {error}"))
+        })?;
+        let node = Node {
+            pipeline,
+            plugin_path,
+        };
         node.play()?;
         Ok(node)
     }
@@ -102,16 +122,24 @@ impl Node {
         if self.pipeline.set_state(gst::State::Playing).is_ok() {
             return Ok(());
         }
-        let message = self.pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+        let message = self
+            .pipeline
+            .bus()
+            .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
         let fault = message.as_ref().and_then(fault_in);
         let _ = self.pipeline.set_state(gst::State::Null);
-        Err(fault.unwrap_or_else(|| Fault::runtime("the media node does not start; set GST_DEBUG=rtcsfu:5 to see why")))
+        Err(fault.unwrap_or_else(|| {
+            Fault::runtime("the media node does not start; set GST_DEBUG=rtcsfu:5 to see why")
+        }))
     }
 
     /// Returns when the pipeline fails, and says why.
     async fn failed(&self) -> Fault {
-        let Some(bus) = self.pipeline.bus() else { return std::future::pending().await };
-        let mut messages = bus.stream_filtered(&[gst::MessageType::Error, gst::MessageType::Warning]);
+        let Some(bus) = self.pipeline.bus() else {
+            return std::future::pending().await;
+        };
+        let mut messages =
+            bus.stream_filtered(&[gst::MessageType::Error, gst::MessageType::Warning]);
         while let Some(message) = messages.next().await {
             if let gst::MessageView::Warning(warning) = message.view() {
                 tracing::warn!("{}", warning.error());
@@ -125,7 +153,8 @@ impl Node {
 
     async fn stop(self) {
         let pipeline = self.pipeline;
-        let ending = tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null).is_ok());
+        let ending =
+            tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null).is_ok());
         if tokio::time::timeout(END, ending).await.is_err() {
             tracing::warn!("the media node did not end in time");
         }
@@ -133,8 +162,13 @@ impl Node {
 }
 
 fn fault_in(message: &gst::Message) -> Option<Fault> {
-    let gst::MessageView::Error(error) = message.view() else { return None };
-    let debug = error.debug().map(|debug| format!("\n{debug}")).unwrap_or_default();
+    let gst::MessageView::Error(error) = message.view() else {
+        return None;
+    };
+    let debug = error
+        .debug()
+        .map(|debug| format!("\n{debug}"))
+        .unwrap_or_default();
     Some(Fault::runtime(format!("{}{debug}", error.error())))
 }
 
@@ -143,12 +177,17 @@ fn register_plugin() -> Result<Option<PathBuf>, Fault> {
     if gst::ElementFactory::find("rtcsfu").is_some() {
         return Ok(None);
     }
-    gstrtcsfu::plugin_register_static().map_err(|error| Fault::runtime(format!("the plugin rtcsfu cannot be registered: {error}")))?;
+    gstrtcsfu::plugin_register_static().map_err(|error| {
+        Fault::runtime(format!("the plugin rtcsfu cannot be registered: {error}"))
+    })?;
     Ok(beside_this_program())
 }
 
 /// The directory of this program, if the plugin was built there too.
 fn beside_this_program() -> Option<PathBuf> {
     let directory = std::env::current_exe().ok()?.parent()?.to_path_buf();
-    directory.join("libgstrtcsfu.so").exists().then_some(directory)
+    directory
+        .join("libgstrtcsfu.so")
+        .exists()
+        .then_some(directory)
 }

@@ -41,7 +41,12 @@ enum Command {
 #[derive(Debug, Args)]
 struct ServerArgs {
     /// Address for HTTP and WebSocket; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "GST_RTC_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:8080",
+        env = "GST_RTC_LISTEN"
+    )]
     listen: SocketAddr,
 
     /// STUN server handed to clients, for peers behind NAT. May be repeated.
@@ -71,22 +76,42 @@ struct Fault {
 impl Fault {
     /// Something in the command line is to be changed.
     fn usage(text: impl fmt::Display) -> Fault {
-        Fault { text: text.to_string(), code: 2 }
+        Fault {
+            text: text.to_string(),
+            code: 2,
+        }
     }
 
     /// Something went wrong while running.
     #[cfg(feature = "dev-node")]
     fn runtime(text: impl fmt::Display) -> Fault {
-        Fault { text: text.to_string(), code: 1 }
+        Fault {
+            text: text.to_string(),
+            code: 1,
+        }
     }
 }
 
 impl ServerArgs {
     fn config(&self) -> Result<ServerConfig, Fault> {
-        let allowed_origins = AllowedOrigins::new(self.allow_origins.clone()).map_err(|text| Fault::usage(format!("--allow-origin: {text}")))?;
-        let ice_servers = self.stun_servers.iter().chain(&self.ice_servers).cloned().collect();
-        let rooms = Settings { default_mode: self.mode, ice_servers, ..Settings::default() };
-        Ok(ServerConfig { listen: self.listen, allowed_origins, rooms })
+        let allowed_origins = AllowedOrigins::new(self.allow_origins.clone())
+            .map_err(|text| Fault::usage(format!("--allow-origin: {text}")))?;
+        let ice_servers = self
+            .stun_servers
+            .iter()
+            .chain(&self.ice_servers)
+            .cloned()
+            .collect();
+        let rooms = Settings {
+            default_mode: self.mode,
+            ice_servers,
+            ..Settings::default()
+        };
+        Ok(ServerConfig {
+            listen: self.listen,
+            allowed_origins,
+            rooms,
+        })
     }
 }
 
@@ -103,9 +128,16 @@ fn parse_ice_server(text: &str) -> Result<IceServer, String> {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("GST_RTC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
     descriptors::raise_limit();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("gst-rtc: cannot start threads: {error}");
@@ -154,23 +186,54 @@ mod tests {
 
     #[test]
     fn servers_for_ice_are_read() {
-        let cli = Cli::try_parse_from(["gst-rtc", "serve", "--stun-server", "stun.example.org", "--ice-server", "turn://u:p%40@turn.example.org:3478?transport=tcp", "--mode", "p2p"]);
-        let Command::Serve(args) = cli.expect("a command line").command else { panic!("serve") };
-        let config = args.config().expect("a configuration");
+        let cli = Cli::try_parse_from([
+            "gst-rtc",
+            "serve",
+            "--stun-server",
+            "stun.example.org",
+            "--ice-server",
+            "turn://u:p%40@turn.example.org:3478?transport=tcp",
+            "--mode",
+            "p2p",
+        ]);
+        let config = serve_args(cli.expect("a command line"))
+            .config()
+            .expect("a configuration");
         assert_eq!(config.rooms.default_mode, Mode::P2p);
         assert_eq!(config.rooms.ice_servers[0].urls, ["stun:stun.example.org"]);
-        assert_eq!(config.rooms.ice_servers[1].urls, ["turn:turn.example.org:3478?transport=tcp"]);
-        assert_eq!(config.rooms.ice_servers[1].credential.as_deref(), Some("p@"));
+        assert_eq!(
+            config.rooms.ice_servers[1].urls,
+            ["turn:turn.example.org:3478?transport=tcp"]
+        );
+        assert_eq!(
+            config.rooms.ice_servers[1].credential.as_deref(),
+            Some("p@")
+        );
     }
 
     #[test]
     fn wrong_values_are_refused_with_their_name() {
-        for bad in [["--listen", "here"], ["--mode", "mcu"], ["--ice-server", "http://x"], ["--ice-server", "turn:host"], ["--stun-server", ""]] {
-            let error = Cli::try_parse_from(["gst-rtc", "serve"].into_iter().chain(bad)).expect_err("refused");
+        for bad in [
+            ["--listen", "here"],
+            ["--mode", "mcu"],
+            ["--ice-server", "http://x"],
+            ["--ice-server", "turn:host"],
+            ["--stun-server", ""],
+        ] {
+            let error = Cli::try_parse_from(["gst-rtc", "serve"].into_iter().chain(bad))
+                .expect_err("refused");
             assert!(error.to_string().contains(bad[0]), "{error}");
         }
-        let cli = Cli::try_parse_from(["gst-rtc", "serve", "--allow-origin", "app.example"]).expect("a command line");
-        let Command::Serve(args) = cli.command else { panic!("serve") };
-        assert_eq!(args.config().expect_err("refused").code, 2);
+        let cli = Cli::try_parse_from(["gst-rtc", "serve", "--allow-origin", "app.example"])
+            .expect("a command line");
+        assert_eq!(serve_args(cli).config().expect_err("refused").code, 2);
+    }
+
+    fn serve_args(cli: Cli) -> ServerArgs {
+        match cli.command {
+            Command::Serve(args) => args,
+            #[cfg(feature = "dev-node")]
+            Command::Dev(_) => panic!("serve was asked for"),
+        }
     }
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A certificate of our own for the DTLS of `webrtcbin`: ECDSA with P-256, which every peer accepts (RFC 8827 §6.5).
+//!
+//! `webrtcbin` has no property for it, but its DTLS decoders have. What it then writes as `a=fingerprint` is wrong in 1.22:
+//! it hashes the key along with the certificate. So the fingerprint is corrected in what is sent.
 
+use super::fingerprint::Fingerprint;
 use gst::prelude::*;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
@@ -16,9 +20,21 @@ const DAYS: u32 = 30;
 
 /// A self-signed certificate with its key.
 pub(super) struct Certificate {
-    #[cfg_attr(not(test), expect(dead_code, reason = "its fingerprint is told by webrtcbin"))]
     pub(super) x509: X509,
     pem: String,
+}
+
+/// An SDP with these fingerprints in place of those it has.
+pub(super) fn with_fingerprint(sdp: &str, fingerprint: &Fingerprint) -> String {
+    let ours = format!("a=fingerprint:{fingerprint}");
+    let lines = sdp.lines().map(|line| {
+        if line.starts_with("a=fingerprint:") {
+            ours.as_str()
+        } else {
+            line
+        }
+    });
+    lines.flat_map(|line| [line, "\r\n"]).collect()
 }
 
 impl Certificate {
@@ -51,10 +67,28 @@ impl Certificate {
     /// it puts the fingerprint into it.
     pub(super) fn give_to(self, webrtcbin: &gst::Bin) {
         webrtcbin.connect_deep_element_added(move |_, _, element| {
-            let is_decoder = element.factory().is_some_and(|factory| factory.name() == "dtlssrtpdec");
+            let is_decoder = element
+                .factory()
+                .is_some_and(|factory| factory.name() == "dtlssrtpdec");
             if is_decoder && element.has_property("pem") {
                 element.set_property("pem", &self.pem);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fingerprint_is_replaced_and_nothing_else() {
+        let certificate = Certificate::generate().expect("a certificate");
+        let fingerprint = Fingerprint::of(&certificate.x509).expect("a fingerprint");
+        let sdp = "v=0\r\na=fingerprint:sha-256 AA\r\nm=audio 9 X 0\r\na=fingerprint:sha-1 BB\r\n";
+        let wanted = format!(
+            "v=0\r\na=fingerprint:{fingerprint}\r\nm=audio 9 X 0\r\na=fingerprint:{fingerprint}\r\n"
+        );
+        assert_eq!(with_fingerprint(sdp, &fingerprint), wanted);
     }
 }

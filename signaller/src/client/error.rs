@@ -26,7 +26,9 @@ pub enum ClientError {
     #[error("the connection to the server is closed; connect again")]
     Closed,
     /// The connection broke before the reply came. It is being made anew.
-    #[error("the connection to the server broke before its reply; try again after Event::Reconnected")]
+    #[error(
+        "the connection to the server broke before its reply; try again after Event::Reconnected"
+    )]
     Interrupted,
     /// The server refused. Its text says what to do.
     #[error("the server refused ({}): {}", .0.code, .0.message)]
@@ -43,7 +45,9 @@ pub enum ClientError {
     #[error("the server's reply does not fit the request: {0}; do the versions match?")]
     Protocol(String),
     /// Peer-to-peer in a room that is not.
-    #[error("this room is not peer to peer: publish and receive instead, or join a new room with mode p2p")]
+    #[error(
+        "this room is not peer to peer: publish and receive instead, or join a new room with mode p2p"
+    )]
     WrongMode,
     /// The element is not what it should be.
     #[error("element {element}: {reason}")]
@@ -54,7 +58,9 @@ pub enum ClientError {
         reason: String,
     },
     /// A sink pad has no caps yet.
-    #[error("element {element}: {reason} within {seconds} s; link its sink pads to running payloaders before publishing")]
+    #[error(
+        "element {element}: {reason} within {seconds} s; link its sink pads to running payloaders before publishing"
+    )]
     NoMedia {
         /// Its name.
         element: String,

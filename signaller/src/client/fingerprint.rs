@@ -2,6 +2,7 @@
 //! Certificate fingerprints (RFC 8122 §5): read from SDP, made from certificates.
 
 use gst_sdp::{SDPMediaRef, SDPMessageRef};
+use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::x509::X509Ref;
 use std::fmt;
@@ -47,7 +48,11 @@ impl fmt::Display for Fingerprint {
             Algorithm::Sha384 => "sha-384",
             Algorithm::Sha512 => "sha-512",
         };
-        let hex: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        let hex: Vec<String> = self
+            .bytes
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect();
         write!(f, "{name} {}", hex.join(":"))
     }
 }
@@ -65,15 +70,34 @@ impl Fingerprint {
         (bytes.len() == algorithm.digest().size()).then_some(Fingerprint { algorithm, bytes })
     }
 
+    /// The SHA-256 of a certificate.
+    pub(super) fn of(certificate: &X509Ref) -> Result<Fingerprint, ErrorStack> {
+        let algorithm = Algorithm::Sha256;
+        let digest = certificate.digest(algorithm.digest())?;
+        Ok(Fingerprint {
+            algorithm,
+            bytes: digest.to_vec(),
+        })
+    }
+
     /// Whether the certificate has this fingerprint.
     pub(super) fn is_of(&self, certificate: &X509Ref) -> bool {
-        certificate.digest(self.algorithm.digest()).is_ok_and(|digest| digest.as_ref() == self.bytes)
+        certificate
+            .digest(self.algorithm.digest())
+            .is_ok_and(|digest| digest.as_ref() == self.bytes)
     }
 
     /// All that a description gives, of the session and of its media.
     pub(super) fn all_in(sdp: &SDPMessageRef) -> Vec<Fingerprint> {
-        let session = sdp.attributes().filter(|a| a.key() == "fingerprint").filter_map(|a| a.value());
-        let media = sdp.medias().flat_map(SDPMediaRef::attributes).filter(|a| a.key() == "fingerprint").filter_map(|a| a.value());
+        let session = sdp
+            .attributes()
+            .filter(|a| a.key() == "fingerprint")
+            .filter_map(|a| a.value());
+        let media = sdp
+            .medias()
+            .flat_map(SDPMediaRef::attributes)
+            .filter(|a| a.key() == "fingerprint")
+            .filter_map(|a| a.value());
         let mut all: Vec<Fingerprint> = Vec::new();
         for fingerprint in session.chain(media).filter_map(Fingerprint::parse) {
             if !all.contains(&fingerprint) {
@@ -91,18 +115,34 @@ mod tests {
     #[test]
     fn only_strong_and_whole_ones_are_read() {
         let whole = format!("SHA-256 {}", ["aB"; 32].join(":"));
-        assert_eq!(Fingerprint::parse(&whole).expect("a fingerprint").bytes, [0xab; 32]);
-        for bad in ["", "sha-256", "sha-256 AB", &format!("sha-1 {}", ["AB"; 20].join(":")), &format!("sha-256 {}", ["A"; 32].join(":")), &whole.replace("aB", "xy")] {
+        assert_eq!(
+            Fingerprint::parse(&whole).expect("a fingerprint").bytes,
+            [0xab; 32]
+        );
+        for bad in [
+            "",
+            "sha-256",
+            "sha-256 AB",
+            &format!("sha-1 {}", ["AB"; 20].join(":")),
+            &format!("sha-256 {}", ["A"; 32].join(":")),
+            &whole.replace("aB", "xy"),
+        ] {
             assert_eq!(Fingerprint::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn a_certificate_has_its_own_and_no_other() {
-        let [ours, other] = [(); 2].map(|()| super::super::certificate::Certificate::generate().expect("a certificate").x509);
-        let digest = ours.digest(MessageDigest::sha256()).expect("a digest");
-        let fingerprint = Fingerprint { algorithm: Algorithm::Sha256, bytes: digest.to_vec() };
+        let [ours, other] = [(); 2].map(|()| {
+            super::super::certificate::Certificate::generate()
+                .expect("a certificate")
+                .x509
+        });
+        let fingerprint = Fingerprint::of(&ours).expect("a digest");
         assert!(fingerprint.is_of(&ours) && !fingerprint.is_of(&other));
-        assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        assert_eq!(
+            Fingerprint::parse(&fingerprint.to_string()),
+            Some(fingerprint)
+        );
     }
 }

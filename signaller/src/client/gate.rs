@@ -35,7 +35,10 @@ impl Gate {
     /// Lets media pass from now on, unless shut. True if it did not before. Encoders are asked for a keyframe, since what
     /// they sent so far was dropped.
     pub(super) fn open(&self, webrtcbin: &gst::Element) -> bool {
-        let opened = self.0.compare_exchange(WAITING, OPEN, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let opened = self
+            .0
+            .compare_exchange(WAITING, OPEN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
         if opened {
             webrtcbin.sink_pads().iter().for_each(request_keyframe);
         }
@@ -53,7 +56,9 @@ impl Gate {
 }
 
 fn request_keyframe(pad: &gst::Pad) {
-    let request = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).build();
+    let request = gst::Structure::builder("GstForceKeyUnit")
+        .field("all-headers", true)
+        .build();
     let _ = pad.push_event(gst::event::CustomUpstream::new(request));
 }
 
@@ -64,7 +69,9 @@ mod tests {
     /// An element with a guarded sink pad, and how many buffers passed.
     fn guarded(gate: &Gate) -> (gst::Element, gst::Pad) {
         gst::init().expect("GStreamer");
-        let identity = gst::ElementFactory::make("identity").build().expect("identity");
+        let identity = gst::ElementFactory::make("identity")
+            .build()
+            .expect("identity");
         gate.guard(&identity);
         let pad = identity.static_pad("sink").expect("a pad");
         (identity, pad)
@@ -88,7 +95,9 @@ mod tests {
     fn ready(element: &gst::Element, pad: &gst::Pad) {
         element.set_state(gst::State::Playing).expect("a state");
         pad.send_event(gst::event::StreamStart::new("test"));
-        pad.send_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        pad.send_event(gst::event::Segment::new(&gst::FormattedSegment::<
+            gst::ClockTime,
+        >::new()));
     }
 
     #[test]

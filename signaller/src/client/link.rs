@@ -24,7 +24,10 @@ const MAX_KEPT: usize = 128;
 /// What the task that owns the WebSocket is asked to do.
 pub(super) enum Command {
     Send(ClientMessage),
-    Request(ClientMessage, oneshot::Sender<Result<ServerMessage, ClientError>>),
+    Request(
+        ClientMessage,
+        oneshot::Sender<Result<ServerMessage, ClientError>>,
+    ),
     Leave(oneshot::Sender<()>),
     HangUp,
 }
@@ -56,21 +59,40 @@ pub(super) struct Pending(oneshot::Receiver<Result<ServerMessage, ClientError>>)
 
 impl Pending {
     pub(super) async fn reply(self) -> Result<ServerMessage, ClientError> {
-        let late = ClientError::Timeout { what: "the request", seconds: REPLY.as_secs() };
-        timeout(REPLY, self.0).await.map_err(|_| late)?.map_err(|_| ClientError::Closed)?
+        let late = ClientError::Timeout {
+            what: "the request",
+            seconds: REPLY.as_secs(),
+        };
+        timeout(REPLY, self.0)
+            .await
+            .map_err(|_| late)?
+            .map_err(|_| ClientError::Closed)?
     }
 }
 
 impl Link {
     /// Connects, joins, and starts the task that keeps the connection.
-    pub(super) async fn open(uri: &str, room: &str, join: Join) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Event>), ClientError> {
+    pub(super) async fn open(
+        uri: &str,
+        room: &str,
+        join: Join,
+    ) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Event>), ClientError> {
         let mut socket = Socket::connect(uri, room).await?;
         let joined = socket.join(&join).await?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let (leg_events, from_legs) = mpsc::unbounded_channel();
         let (events, to_application) = mpsc::unbounded_channel();
-        let shared = Shared { joined, legs: HashMap::new(), kept: HashMap::new(), answers: HashMap::new() };
-        let link = Arc::new(Link { commands, leg_events, shared: Mutex::new(shared) });
+        let shared = Shared {
+            joined,
+            legs: HashMap::new(),
+            kept: HashMap::new(),
+            answers: HashMap::new(),
+        };
+        let link = Arc::new(Link {
+            commands,
+            leg_events,
+            shared: Mutex::new(shared),
+        });
         let task = Task::new(link.clone(), uri, room, join, events);
         tokio::spawn(task.run(socket, inbox, from_legs));
         Ok((link, to_application))
@@ -89,17 +111,27 @@ impl Link {
     }
 
     pub(super) async fn send(&self, message: ClientMessage) -> Result<(), ClientError> {
-        self.commands.send(Command::Send(message)).map_err(|_| ClientError::Closed)
+        self.commands
+            .send(Command::Send(message))
+            .map_err(|_| ClientError::Closed)
     }
 
     /// Sends a request, and returns when it is in the queue: what is sent later arrives later.
-    pub(super) async fn request_sent(&self, message: ClientMessage) -> Result<Pending, ClientError> {
+    pub(super) async fn request_sent(
+        &self,
+        message: ClientMessage,
+    ) -> Result<Pending, ClientError> {
         let (reply, pending) = oneshot::channel();
-        self.commands.send(Command::Request(message, reply)).map_err(|_| ClientError::Closed)?;
+        self.commands
+            .send(Command::Request(message, reply))
+            .map_err(|_| ClientError::Closed)?;
         Ok(Pending(pending))
     }
 
-    pub(super) async fn request(&self, message: ClientMessage) -> Result<ServerMessage, ClientError> {
+    pub(super) async fn request(
+        &self,
+        message: ClientMessage,
+    ) -> Result<ServerMessage, ClientError> {
         self.request_sent(message).await?.reply().await
     }
 
@@ -143,7 +175,10 @@ impl Link {
         let (legs, answers) = {
             let mut shared = self.shared();
             shared.kept.clear();
-            (std::mem::take(&mut shared.legs), std::mem::take(&mut shared.answers))
+            (
+                std::mem::take(&mut shared.legs),
+                std::mem::take(&mut shared.answers),
+            )
         };
         drop((legs, answers));
     }
@@ -180,10 +215,17 @@ impl Link {
 
     async fn described(&self, leg: &Leg, peer: &str, description: Description) {
         let result = negotiation::described(self, leg, peer, &description).await;
-        let waiting = if description.kind == "answer" { self.shared().answers.remove(peer) } else { None };
+        let waiting = if description.kind == "answer" {
+            self.shared().answers.remove(peer)
+        } else {
+            None
+        };
         match (waiting, result) {
             (Some(waiting), result) => drop(waiting.send(result)),
-            (None, Err(error)) => drop(self.leg_events.send(LegEvent::Failed { key: leg.key.clone(), reason: error.to_string() })),
+            (None, Err(error)) => drop(self.leg_events.send(LegEvent::Failed {
+                key: leg.key.clone(),
+                reason: error.to_string(),
+            })),
             (None, Ok(())) => {}
         }
     }
@@ -192,9 +234,14 @@ impl Link {
     pub(super) async fn deliver_kept(&self, peer: &str) {
         let (leg, kept) = {
             let mut shared = self.shared();
-            (shared.legs.get(&LegKey::Peer(peer.to_owned())).cloned(), shared.kept.remove(peer))
+            (
+                shared.legs.get(&LegKey::Peer(peer.to_owned())).cloned(),
+                shared.kept.remove(peer),
+            )
         };
-        let (Some(leg), Some(kept)) = (leg, kept) else { return };
+        let (Some(leg), Some(kept)) = (leg, kept) else {
+            return;
+        };
         for signal in kept {
             match signal {
                 Signal::Candidate(candidate) => add_candidate(&leg, candidate),
@@ -206,6 +253,10 @@ impl Link {
 
 fn add_candidate(leg: &Leg, candidate: Option<crate::protocol::peer::IceCandidate>) {
     if let Some(candidate) = candidate {
-        leg.add_candidate(candidate.sdp_mid.as_deref(), candidate.sdp_m_line_index.map(u32::from), &candidate.candidate);
+        leg.add_candidate(
+            candidate.sdp_mid.as_deref(),
+            candidate.sdp_m_line_index.map(u32::from),
+            &candidate.candidate,
+        );
     }
 }

@@ -78,7 +78,11 @@ impl Client {
     ///
     /// # Errors
     /// The server cannot be reached, or refuses; [`ClientError`] says why.
-    pub async fn connect(uri: &str, room: &str, name: &str) -> Result<(Client, Events), ClientError> {
+    pub async fn connect(
+        uri: &str,
+        room: &str,
+        name: &str,
+    ) -> Result<(Client, Events), ClientError> {
         Client::connect_with(uri, room, name, ConnectOptions::default()).await
     }
 
@@ -86,7 +90,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::connect`].
-    pub async fn connect_with(uri: &str, room: &str, name: &str, options: ConnectOptions) -> Result<(Client, Events), ClientError> {
+    pub async fn connect_with(
+        uri: &str,
+        room: &str,
+        name: &str,
+        options: ConnectOptions,
+    ) -> Result<(Client, Events), ClientError> {
         let join = Join {
             request: None,
             name: name.to_owned(),
@@ -95,7 +104,13 @@ impl Client {
             resume: None,
         };
         let (link, events) = Link::open(uri, room, join).await?;
-        Ok((Client { link, keep_certificate: options.keep_certificate }, Events::new(events)))
+        Ok((
+            Client {
+                link,
+                keep_certificate: options.keep_certificate,
+            },
+            Events::new(events),
+        ))
     }
 
     /// The id others see.
@@ -108,8 +123,9 @@ impl Client {
         self.link.joined()
     }
 
-    /// Publishes what flows into the sink pads of this `webrtcbin`. They must be linked; the pipeline must run, or be about
-    /// to: the offer is made when every pad has its caps. Called again, it renegotiates, after pads were added.
+    /// Publishes what flows into the sink pads of this `webrtcbin`. They must be linked, each with a payload type of its
+    /// own; the pipeline must run, or be about to: the offer is made when every pad has its caps. Called again, it
+    /// renegotiates, after pads were added.
     ///
     /// # Errors
     /// No caps within 10 s, a refusal of the server, or of `webrtcbin`.
@@ -137,7 +153,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::publish`]; and the room is not `p2p`.
-    pub async fn connect_to(&self, participant: &str, webrtcbin: &gst::Element) -> Result<(), ClientError> {
+    pub async fn connect_to(
+        &self,
+        participant: &str,
+        webrtcbin: &gst::Element,
+    ) -> Result<(), ClientError> {
         let joined = self.link.joined();
         if joined.mode != Mode::P2p {
             return Err(ClientError::WrongMode);
@@ -152,7 +172,13 @@ impl Client {
     /// # Errors
     /// The connection is lost for good.
     pub async fn mute(&self, track: &str, muted: bool) -> Result<(), ClientError> {
-        self.link.send(ClientMessage::Mute { request: None, track: track.to_owned(), muted }).await
+        self.link
+            .send(ClientMessage::Mute {
+                request: None,
+                track: track.to_owned(),
+                muted,
+            })
+            .await
     }
 
     /// Shows a track in a slot; without one, the server chooses again.
@@ -176,7 +202,10 @@ impl Client {
     pub async fn end(&self, direction: Direction) -> Result<(), ClientError> {
         let (key, message) = match direction {
             Direction::Publish => (LegKey::Publish, ClientMessage::Unpublish { request: None }),
-            Direction::Subscribe => (LegKey::Subscribe, ClientMessage::Unsubscribe { request: None }),
+            Direction::Subscribe => (
+                LegKey::Subscribe,
+                ClientMessage::Unsubscribe { request: None },
+            ),
         };
         self.link.forget(&key);
         self.link.request(message).await.map(drop)
@@ -191,7 +220,12 @@ impl Client {
         if let Some(leg) = self.link.leg(&key).filter(|leg| leg.is_of(webrtcbin)) {
             return Ok(leg);
         }
-        let leg = Leg::new(key, webrtcbin, &self.link.joined().ice_servers, self.link.leg_events())?;
+        let leg = Leg::new(
+            key,
+            webrtcbin,
+            &self.link.joined().ice_servers,
+            self.link.leg_events(),
+        )?;
         if !self.keep_certificate {
             leg.set_certificate()?;
         }

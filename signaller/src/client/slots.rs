@@ -22,10 +22,14 @@ pub(super) fn add(leg: &Leg, kind: Kind, number: u16) -> Result<(), ClientError>
         Kind::Audio => AUDIO,
         Kind::Video => VIDEO,
     };
-    let caps: gst::Caps = caps.parse().map_err(|_| element_error(leg, "its caps for receiving do not parse"))?;
+    let caps: gst::Caps = caps
+        .parse()
+        .map_err(|_| element_error(leg, "its caps for receiving do not parse"))?;
     for _ in 0..number.min(MAX_SLOTS) {
         let direction = WebRTCRTPTransceiverDirection::Recvonly;
-        let transceiver: Option<WebRTCRTPTransceiver> = leg.element.emit_by_name("add-transceiver", &[&direction, &caps]);
+        let transceiver: Option<WebRTCRTPTransceiver> = leg
+            .element
+            .emit_by_name("add-transceiver", &[&direction, &caps]);
         transceiver.ok_or_else(|| element_error(leg, "it adds no transceiver"))?;
     }
     Ok(())
@@ -42,7 +46,10 @@ pub(super) fn add_missing(leg: &Leg, missing: Missing) -> Result<bool, ClientErr
 }
 
 fn element_error(leg: &Leg, reason: &str) -> ClientError {
-    ClientError::Element { element: leg.element.name().into(), reason: reason.to_owned() }
+    ClientError::Element {
+        element: leg.element.name().into(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// The mid of a src pad of `webrtcbin`: which slot it is.

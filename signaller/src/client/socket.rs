@@ -26,18 +26,33 @@ pub(super) struct Socket(WebSocketStream<TokioAdapter<TcpStream>>);
 impl Socket {
     /// Connects to `/ws/{room}` of the server.
     pub(super) async fn connect(uri: &str, room: &str) -> Result<Socket, ClientError> {
-        let address = |reason: &str| ClientError::Address { uri: uri.to_owned(), reason: reason.to_owned() };
+        let address = |reason: &str| ClientError::Address {
+            uri: uri.to_owned(),
+            reason: reason.to_owned(),
+        };
         if uri.starts_with("wss://") {
-            return Err(address("TLS is not built in; connect to the server behind its proxy"));
+            return Err(address(
+                "TLS is not built in; connect to the server behind its proxy",
+            ));
         }
         if !uri.starts_with("ws://") {
             return Err(address("it does not begin with ws://"));
         }
-        crate::rooms::RoomName::parse(room).map_err(|refusal| ClientError::Refused(refusal.to_message(None)))?;
+        crate::rooms::RoomName::parse(room)
+            .map_err(|refusal| ClientError::Refused(refusal.to_message(None)))?;
         let url = format!("{}/ws/{room}", uri.trim_end_matches('/'));
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-        let unreachable = |reason: String| ClientError::Unreachable { uri: uri.to_owned(), reason };
-        let connecting = timeout(CONNECT, connect_async_with_config(url.as_str(), Some(config))).await;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE));
+        let unreachable = |reason: String| ClientError::Unreachable {
+            uri: uri.to_owned(),
+            reason,
+        };
+        let connecting = timeout(
+            CONNECT,
+            connect_async_with_config(url.as_str(), Some(config)),
+        )
+        .await;
         match connecting.map_err(|_| unreachable("no answer within 10 s".to_owned()))? {
             Ok((socket, _)) => Ok(Socket(socket)),
             Err(Error::Url(error)) => Err(address(&error.to_string())),
@@ -48,7 +63,10 @@ impl Socket {
     /// Joins the room.
     pub(super) async fn join(&mut self, join: &Join) -> Result<Joined, ClientError> {
         self.send(&ClientMessage::Join(join.clone())).await?;
-        let late = ClientError::Timeout { what: "join", seconds: JOIN.as_secs() };
+        let late = ClientError::Timeout {
+            what: "join",
+            seconds: JOIN.as_secs(),
+        };
         let reply = timeout(JOIN, async {
             loop {
                 match self.next().await {
@@ -63,8 +81,12 @@ impl Socket {
     }
 
     pub(super) async fn send(&mut self, message: &ClientMessage) -> Result<(), ClientError> {
-        let json = serde_json::to_string(message).map_err(|error| ClientError::Protocol(error.to_string()))?;
-        self.0.send(Message::text(json)).await.map_err(|_| ClientError::Interrupted)
+        let json = serde_json::to_string(message)
+            .map_err(|error| ClientError::Protocol(error.to_string()))?;
+        self.0
+            .send(Message::text(json))
+            .await
+            .map_err(|_| ClientError::Interrupted)
     }
 
     /// The next message that we know; none when the connection is lost.

@@ -7,7 +7,9 @@ use super::leg::{LegEvent, LegKey};
 use super::link::{Command, Link};
 use super::socket::Socket;
 use super::{negotiation, slots};
-use crate::protocol::peer::{ClientMessage, Direction, IceCandidate, Join, Joined, ServerMessage, Signal};
+use crate::protocol::peer::{
+    ClientMessage, Direction, IceCandidate, Join, Joined, ServerMessage, Signal,
+};
 use crate::protocol::{Missing, SessionState};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +41,13 @@ enum End {
 }
 
 impl Task {
-    pub(super) fn new(link: Arc<Link>, uri: &str, room: &str, join: Join, events: mpsc::UnboundedSender<Event>) -> Task {
+    pub(super) fn new(
+        link: Arc<Link>,
+        uri: &str,
+        room: &str,
+        join: Join,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Task {
         Task {
             link,
             uri: uri.to_owned(),
@@ -52,7 +60,12 @@ impl Task {
         }
     }
 
-    pub(super) async fn run(mut self, mut socket: Socket, mut commands: mpsc::UnboundedReceiver<Command>, mut legs: mpsc::UnboundedReceiver<LegEvent>) {
+    pub(super) async fn run(
+        mut self,
+        mut socket: Socket,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut legs: mpsc::UnboundedReceiver<LegEvent>,
+    ) {
         loop {
             match self.work(&mut socket, &mut commands, &mut legs).await {
                 End::Ours => {
@@ -61,7 +74,9 @@ impl Task {
                 }
                 End::Lost => {
                     self.tell(Event::Interrupted);
-                    self.pending.drain().for_each(|(_, waiting)| drop(waiting.send(Err(ClientError::Interrupted))));
+                    self.pending
+                        .drain()
+                        .for_each(|(_, waiting)| drop(waiting.send(Err(ClientError::Interrupted))));
                     match self.reconnect(&mut commands).await {
                         Some(again) => socket = again,
                         None => break,
@@ -72,7 +87,12 @@ impl Task {
         self.link.forget_all();
     }
 
-    async fn work(&mut self, socket: &mut Socket, commands: &mut mpsc::UnboundedReceiver<Command>, legs: &mut mpsc::UnboundedReceiver<LegEvent>) -> End {
+    async fn work(
+        &mut self,
+        socket: &mut Socket,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        legs: &mut mpsc::UnboundedReceiver<LegEvent>,
+    ) -> End {
         loop {
             // In this order: an offer was asked to be sent before the candidates that follow from it appeared.
             let sent = tokio::select! {
@@ -82,6 +102,8 @@ impl Task {
                     Some(Command::Request(message, reply)) => self.request(socket, message, reply).await,
                     Some(Command::Leave(done)) => {
                         let _ = socket.send(&ClientMessage::Leave { request: None }).await;
+                        // The server closes when the others know.
+                        while socket.next().await.is_some() {}
                         let _ = done.send(());
                         return End::Ours;
                     }
@@ -102,16 +124,33 @@ impl Task {
         }
     }
 
-    async fn request(&mut self, socket: &mut Socket, message: ClientMessage, reply: oneshot::Sender<Result<ServerMessage, ClientError>>) -> Result<(), ClientError> {
+    async fn request(
+        &mut self,
+        socket: &mut Socket,
+        message: ClientMessage,
+        reply: oneshot::Sender<Result<ServerMessage, ClientError>>,
+    ) -> Result<(), ClientError> {
         let number = self.next_request;
         self.next_request += 1;
         let numbered = match message {
-            ClientMessage::Publish { sdp, .. } => ClientMessage::Publish { request: Some(number), sdp },
-            ClientMessage::Subscribe { sdp, .. } => ClientMessage::Subscribe { request: Some(number), sdp },
-            ClientMessage::Unpublish { .. } => ClientMessage::Unpublish { request: Some(number) },
-            ClientMessage::Unsubscribe { .. } => ClientMessage::Unsubscribe { request: Some(number) },
+            ClientMessage::Publish { sdp, .. } => ClientMessage::Publish {
+                request: Some(number),
+                sdp,
+            },
+            ClientMessage::Subscribe { sdp, .. } => ClientMessage::Subscribe {
+                request: Some(number),
+                sdp,
+            },
+            ClientMessage::Unpublish { .. } => ClientMessage::Unpublish {
+                request: Some(number),
+            },
+            ClientMessage::Unsubscribe { .. } => ClientMessage::Unsubscribe {
+                request: Some(number),
+            },
             other => {
-                let _ = reply.send(Err(ClientError::Protocol("this message has no reply".to_owned())));
+                let _ = reply.send(Err(ClientError::Protocol(
+                    "this message has no reply".to_owned(),
+                )));
                 return socket.send(&other).await;
             }
         };
@@ -121,15 +160,37 @@ impl Task {
 
     async fn leg_event(&mut self, socket: &mut Socket, event: LegEvent) -> Result<(), ClientError> {
         match event {
-            LegEvent::Candidate { key, line, candidate } => {
-                let Some(leg) = self.link.leg(&key) else { return Ok(()) };
+            LegEvent::Candidate {
+                key,
+                line,
+                candidate,
+            } => {
+                let Some(leg) = self.link.leg(&key) else {
+                    return Ok(());
+                };
                 let mid = leg.mid(line);
                 let message = match key {
-                    LegKey::Publish => ClientMessage::Candidate { session: Direction::Publish, candidate, mid },
-                    LegKey::Subscribe => ClientMessage::Candidate { session: Direction::Subscribe, candidate, mid },
+                    LegKey::Publish => ClientMessage::Candidate {
+                        session: Direction::Publish,
+                        candidate,
+                        mid,
+                    },
+                    LegKey::Subscribe => ClientMessage::Candidate {
+                        session: Direction::Subscribe,
+                        candidate,
+                        mid,
+                    },
                     LegKey::Peer(to) => {
-                        let candidate = IceCandidate { candidate, sdp_mid: mid, sdp_m_line_index: u16::try_from(line).ok() };
-                        ClientMessage::Signal { request: None, to, payload: Signal::Candidate(Some(candidate)) }
+                        let candidate = IceCandidate {
+                            candidate,
+                            sdp_mid: mid,
+                            sdp_m_line_index: u16::try_from(line).ok(),
+                        };
+                        ClientMessage::Signal {
+                            request: None,
+                            to,
+                            payload: Signal::Candidate(Some(candidate)),
+                        }
                     }
                 };
                 socket.send(&message).await
@@ -139,11 +200,22 @@ impl Task {
                 Ok(())
             }
             LegEvent::Failed { key, reason } => {
-                self.tell(Event::Failed { leg: key.public(), reason });
+                self.tell(Event::Failed {
+                    leg: key.public(),
+                    reason,
+                });
                 self.link.forget(&key);
                 match key {
-                    LegKey::Publish => socket.send(&ClientMessage::Unpublish { request: None }).await,
-                    LegKey::Subscribe => socket.send(&ClientMessage::Unsubscribe { request: None }).await,
+                    LegKey::Publish => {
+                        socket
+                            .send(&ClientMessage::Unpublish { request: None })
+                            .await
+                    }
+                    LegKey::Subscribe => {
+                        socket
+                            .send(&ClientMessage::Unsubscribe { request: None })
+                            .await
+                    }
                     LegKey::Peer(_) => Ok(()),
                 }
             }
@@ -151,28 +223,66 @@ impl Task {
     }
 
     fn message(&mut self, message: ServerMessage) {
-        let Some(message) = self.reply(message) else { return };
+        let Some(message) = self.reply(message) else {
+            return;
+        };
         let event = match message {
             ServerMessage::ParticipantJoined { participant } => Event::Joined(participant),
             ServerMessage::ParticipantLeft { id, reason } => {
                 self.link.forget(&LegKey::Peer(id.clone()));
-                Event::Left { participant: id, reason }
+                Event::Left {
+                    participant: id,
+                    reason,
+                }
             }
-            ServerMessage::TrackAdded { participant, track } => Event::TrackAdded { participant, track },
-            ServerMessage::TrackRemoved { participant, track } => Event::TrackRemoved { participant, track },
-            ServerMessage::TrackMuted { participant, track, muted } => Event::TrackMuted { participant, track, muted },
-            ServerMessage::Speaking { participant, speaking } => Event::Speaking { participant, speaking },
+            ServerMessage::TrackAdded { participant, track } => {
+                Event::TrackAdded { participant, track }
+            }
+            ServerMessage::TrackRemoved { participant, track } => {
+                Event::TrackRemoved { participant, track }
+            }
+            ServerMessage::TrackMuted {
+                participant,
+                track,
+                muted,
+            } => Event::TrackMuted {
+                participant,
+                track,
+                muted,
+            },
+            ServerMessage::Speaking {
+                participant,
+                speaking,
+            } => Event::Speaking {
+                participant,
+                speaking,
+            },
             ServerMessage::Media { available, .. } => Event::Media { available },
             ServerMessage::Slots { slots, missing } => {
                 self.grow(missing);
                 Event::Slots { slots, missing }
             }
-            ServerMessage::SessionState { session, state: SessionState::Connected, .. } => Event::Connected(session),
-            ServerMessage::SessionState { session, state: SessionState::Closed, reason } => {
+            ServerMessage::SessionState {
+                session,
+                state: SessionState::Connected,
+                ..
+            } => Event::Connected(session),
+            ServerMessage::SessionState {
+                session,
+                state: SessionState::Closed,
+                reason,
+            } => {
                 self.link.forget(&key_of(session));
-                Event::Closed { direction: session, reason: reason.unwrap_or_default() }
+                Event::Closed {
+                    direction: session,
+                    reason: reason.unwrap_or_default(),
+                }
             }
-            ServerMessage::Candidate { session, candidate, mid } => {
+            ServerMessage::Candidate {
+                session,
+                candidate,
+                mid,
+            } => {
                 if let Some(leg) = self.link.leg(&key_of(session)) {
                     leg.add_candidate(mid.as_deref(), None, &candidate);
                 }
@@ -199,7 +309,9 @@ impl Task {
             ServerMessage::Error(error) => error.request,
             _ => None,
         };
-        let Some(waiting) = number.and_then(|number| self.pending.remove(&number)) else { return Some(message) };
+        let Some(waiting) = number.and_then(|number| self.pending.remove(&number)) else {
+            return Some(message);
+        };
         let _ = waiting.send(match message {
             ServerMessage::Error(error) => Err(ClientError::Refused(error)),
             reply => Ok(reply),
@@ -209,7 +321,13 @@ impl Task {
 
     /// Offers more slots when tracks found none.
     fn grow(&self, missing: Missing) {
-        let Some(leg) = self.link.leg(&LegKey::Subscribe).filter(|_| missing != Missing::default()) else { return };
+        let Some(leg) = self
+            .link
+            .leg(&LegKey::Subscribe)
+            .filter(|_| missing != Missing::default())
+        else {
+            return;
+        };
         if self.growing.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -232,7 +350,10 @@ impl Task {
     }
 
     /// Tries until the server is back, or the application goes.
-    async fn reconnect(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Option<Socket> {
+    async fn reconnect(
+        &mut self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+    ) -> Option<Socket> {
         let mut pause = FIRST_PAUSE;
         loop {
             let jittered = pause.mul_f64(rand::random_range(0.75..1.25));
@@ -264,12 +385,17 @@ impl Task {
         }
         self.link.set_joined(joined.clone());
         let both = [Direction::Publish, Direction::Subscribe];
-        let dead = both.into_iter().filter(|d| joined.resumed && !joined.sessions.contains(d) && self.link.leg(&key_of(*d)).is_some());
+        let dead = both.into_iter().filter(|d| {
+            joined.resumed && !joined.sessions.contains(d) && self.link.leg(&key_of(*d)).is_some()
+        });
         let dead: Vec<Direction> = dead.collect();
         self.tell(Event::Reconnected(Box::new(joined)));
         for direction in dead {
             self.link.forget(&key_of(direction));
-            self.tell(Event::Closed { direction, reason: "the server has lost it".to_owned() });
+            self.tell(Event::Closed {
+                direction,
+                reason: "the server has lost it".to_owned(),
+            });
         }
     }
 }

@@ -29,25 +29,35 @@ impl FromStr for IceServer {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, rest),
         };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c)) {
+        if host.is_empty()
+            || host.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c))
+        {
             return Err(wrong(text));
         }
         let urls = vec![format!("{scheme}:{host}")];
         match (scheme, credentials.and_then(|c| c.split_once(':'))) {
-            ("stun" | "stuns", None) if credentials.is_none() => Ok(IceServer { urls, username: None, credential: None }),
+            ("stun" | "stuns", None) if credentials.is_none() => Ok(IceServer {
+                urls,
+                username: None,
+                credential: None,
+            }),
             ("turn" | "turns", Some((user, password))) => Ok(IceServer {
                 urls,
                 username: Some(decoded(user)?),
                 credential: Some(decoded(password)?),
             }),
-            ("turn" | "turns", None) => Err(format!("a TURN server needs a user and a password: {scheme}://USER:PASSWORD@{host}")),
+            ("turn" | "turns", None) => Err(format!(
+                "a TURN server needs a user and a password: {scheme}://USER:PASSWORD@{host}"
+            )),
             _ => Err(wrong(text)),
         }
     }
 }
 
 fn wrong(text: &str) -> String {
-    format!("\"{text}\" is no ICE server; write stun:HOST[:PORT] or turn://USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]")
+    format!(
+        "\"{text}\" is no ICE server; write stun:HOST[:PORT] or turn://USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]"
+    )
 }
 
 fn decoded(text: &str) -> Result<String, String> {
@@ -60,7 +70,9 @@ fn decoded(text: &str) -> Result<String, String> {
                 bytes.push(byte);
                 rest = &tail[2..];
             }
-            (b'%', None) => return Err("a % in the user name or password must be written as %25".to_owned()),
+            (b'%', None) => {
+                return Err("a % in the user name or password must be written as %25".to_owned());
+            }
             _ => {
                 bytes.push(first);
                 rest = tail;
@@ -78,14 +90,29 @@ mod tests {
     fn both_ways_of_writing_are_read() {
         let stun: IceServer = "stun://[::1]:3478".parse().expect("a server");
         assert_eq!(stun.urls, ["stun:[::1]:3478"]);
-        let turn: IceServer = "turns:a%3Ab:c@d@turn.example.org".parse().expect("a server");
-        assert_eq!((turn.username.as_deref(), turn.credential.as_deref()), (Some("a:b"), Some("c@d")));
+        let turn: IceServer = "turns:a%3Ab:c@d@turn.example.org"
+            .parse()
+            .expect("a server");
+        assert_eq!(
+            (turn.username.as_deref(), turn.credential.as_deref()),
+            (Some("a:b"), Some("c@d"))
+        );
         assert_eq!(turn.urls, ["turns:turn.example.org"]);
     }
 
     #[test]
     fn what_is_none_is_refused() {
-        for text in ["", "stun:", "host", "http://host", "stun:a b", "stun:u:p@host", "turn:host", "turn://u@host", "turn://u:%zz@host"] {
+        for text in [
+            "",
+            "stun:",
+            "host",
+            "http://host",
+            "stun:a b",
+            "stun:u:p@host",
+            "turn:host",
+            "turn://u@host",
+            "turn://u:%zz@host",
+        ] {
             assert!(text.parse::<IceServer>().is_err(), "{text}");
         }
     }

@@ -42,12 +42,15 @@ pub(super) enum Connection {
 
 impl Rooms {
     pub(super) fn opened(&mut self, connection: ConnectionId, room: Option<RoomName>) {
-        self.connections.insert(connection, Connection::Fresh { room });
+        self.connections
+            .insert(connection, Connection::Fresh { room });
         self.set_timer(FIRST_MESSAGE, Timer::FirstMessage(connection));
     }
 
     pub(super) fn message(&mut self, connection: ConnectionId, text: &str) {
-        let Some(state) = self.connections.get(&connection) else { return };
+        let Some(state) = self.connections.get(&connection) else {
+            return;
+        };
         let (value, head) = match Head::read(text) {
             Ok(read) => read,
             Err(refusal) => return self.refuse(connection, None, &refusal),
@@ -57,10 +60,14 @@ impl Rooms {
                 let room = room.clone();
                 self.first_message(connection, room, &head, value)
             }
-            Connection::Waiting { .. } => Err(Refusal::new(Code::BadMessage, "join is not answered yet; wait for joined")),
+            Connection::Waiting { .. } => Err(Refusal::new(
+                Code::BadMessage,
+                "join is not answered yet; wait for joined",
+            )),
             Connection::Peer { room, participant } => {
                 let (room, participant) = (room.clone(), participant.clone());
-                parse::<ClientMessage>(value).and_then(|m| self.peer_message(connection, &room, &participant, m))
+                parse::<ClientMessage>(value)
+                    .and_then(|m| self.peer_message(connection, &room, &participant, m))
             }
             Connection::Node(node) => {
                 let node = node.clone();
@@ -72,24 +79,42 @@ impl Rooms {
         }
     }
 
-    fn first_message(&mut self, connection: ConnectionId, room: Option<RoomName>, head: &Head, value: Value) -> Result<(), Refusal> {
+    fn first_message(
+        &mut self,
+        connection: ConnectionId,
+        room: Option<RoomName>,
+        head: &Head,
+        value: Value,
+    ) -> Result<(), Refusal> {
         match (head.kind.as_str(), room) {
             ("node", room) => {
                 let NodeMessage::Node(register) = parse(value)? else {
-                    return Err(Refusal::new(Code::Internal, "the type node did not parse as such"));
+                    return Err(Refusal::new(
+                        Code::Internal,
+                        "the type node did not parse as such",
+                    ));
                 };
                 self.register(connection, room, register);
                 Ok(())
             }
             ("join", Some(room)) => {
                 let ClientMessage::Join(join) = parse(value)? else {
-                    return Err(Refusal::new(Code::Internal, "the type join did not parse as such"));
+                    return Err(Refusal::new(
+                        Code::Internal,
+                        "the type join did not parse as such",
+                    ));
                 };
                 self.set_timer(SECOND_TRY, Timer::FirstMessage(connection));
                 self.join(connection, &room, join)
             }
-            ("join", None) => Err(Refusal::new(Code::BadMessage, "/ws is for media nodes; join a room on /ws/{room}")),
-            _ => Err(Refusal::new(Code::BadMessage, "the first message must be join, or node from a media node")),
+            ("join", None) => Err(Refusal::new(
+                Code::BadMessage,
+                "/ws is for media nodes; join a room on /ws/{room}",
+            )),
+            _ => Err(Refusal::new(
+                Code::BadMessage,
+                "the first message must be join, or node from a media node",
+            )),
         }
     }
 
@@ -101,7 +126,11 @@ impl Rooms {
     pub(super) fn closed(&mut self, connection: ConnectionId, clean: bool) {
         match self.connections.remove(&connection) {
             Some(Connection::Peer { room, participant }) => {
-                let reason = if clean { LeaveReason::Left } else { LeaveReason::ConnectionLost };
+                let reason = if clean {
+                    LeaveReason::Left
+                } else {
+                    LeaveReason::ConnectionLost
+                };
                 if self.is_linked(&room, &participant, connection) {
                     self.remove_participant(&room, &participant, reason);
                 }
@@ -111,15 +140,30 @@ impl Rooms {
         }
     }
 
-    fn is_linked(&self, room: &RoomName, participant: &ParticipantId, connection: ConnectionId) -> bool {
-        let found = self.rooms.get(room).and_then(|r| r.participant(participant));
+    fn is_linked(
+        &self,
+        room: &RoomName,
+        participant: &ParticipantId,
+        connection: ConnectionId,
+    ) -> bool {
+        let found = self
+            .rooms
+            .get(room)
+            .and_then(|r| r.participant(participant));
         found.is_some_and(|p| p.link == Link::Socket(connection))
     }
 
     pub(super) fn first_message_is_late(&mut self, connection: ConnectionId) {
         // A timer of the first message also fires for those who have tried since: they have another one.
-        let another = self.timers.iter().any(|(_, t)| *t == Timer::FirstMessage(connection));
-        if matches!(self.connections.get(&connection), Some(Connection::Fresh { .. })) && !another {
+        let another = self
+            .timers
+            .iter()
+            .any(|(_, t)| *t == Timer::FirstMessage(connection));
+        if matches!(
+            self.connections.get(&connection),
+            Some(Connection::Fresh { .. })
+        ) && !another
+        {
             self.close(connection, 1008, "no join or node message within 15 s");
         }
     }
@@ -133,10 +177,17 @@ struct Head {
 
 impl Head {
     fn read(text: &str) -> Result<(Value, Head), Refusal> {
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| Refusal::new(Code::BadMessage, format!("the message is not JSON: {error}. Send one JSON object per text frame.")))?;
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Refusal::new(
+                Code::BadMessage,
+                format!("the message is not JSON: {error}. Send one JSON object per text frame."),
+            )
+        })?;
         let Some(kind) = value.get("type").and_then(Value::as_str) else {
-            return Err(Refusal::new(Code::BadMessage, "the message has no \"type\"; send a JSON object with a type of PROTOCOL.md"));
+            return Err(Refusal::new(
+                Code::BadMessage,
+                "the message has no \"type\"; send a JSON object with a type of PROTOCOL.md",
+            ));
         };
         let head = Head {
             kind: kind.to_owned(),
@@ -149,6 +200,9 @@ impl Head {
 fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Refusal> {
     serde_json::from_value(value).map_err(|error| {
         let text: String = error.to_string().chars().take(400).collect();
-        Refusal::new(Code::BadMessage, format!("{text}; see PROTOCOL.md for the messages"))
+        Refusal::new(
+            Code::BadMessage,
+            format!("{text}; see PROTOCOL.md for the messages"),
+        )
     })
 }

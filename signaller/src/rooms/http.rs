@@ -116,26 +116,62 @@ pub(crate) fn etag(session: &str) -> String {
 impl Rooms {
     pub(super) fn http(&mut self, to: HttpId, request: HttpRequest) {
         let reply = match request {
-            HttpRequest::Create { resource, room, name, sdp } => match self.create(to, resource, &room, name, sdp) {
+            HttpRequest::Create {
+                resource,
+                room,
+                name,
+                sdp,
+            } => match self.create(to, resource, &room, name, sdp) {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
-            HttpRequest::Trickle { resource, room, session, if_match, ufrag, candidates } => self
+            HttpRequest::Trickle {
+                resource,
+                room,
+                session,
+                if_match,
+                ufrag,
+                candidates,
+            } => self.http_session(resource, &room, &session).and_then(|id| {
+                self.trickle(
+                    &room,
+                    &id,
+                    if_match.as_deref(),
+                    ufrag.as_deref(),
+                    candidates,
+                )
+            }),
+            HttpRequest::Delete {
+                resource,
+                room,
+                session,
+            } => self
                 .http_session(resource, &room, &session)
-                .and_then(|id| self.trickle(&room, &id, if_match.as_deref(), ufrag.as_deref(), candidates)),
-            HttpRequest::Delete { resource, room, session } => self.http_session(resource, &room, &session).map(|id| self.delete(&room, &id)),
-            HttpRequest::List => Ok(HttpReply::Rooms(RoomList { rooms: self.rooms.values().map(super::Room::info).collect() })),
+                .map(|id| self.delete(&room, &id)),
+            HttpRequest::List => Ok(HttpReply::Rooms(RoomList {
+                rooms: self.rooms.values().map(super::Room::info).collect(),
+            })),
             HttpRequest::Ready if self.settings.default_mode == Mode::P2p => Ok(HttpReply::Done),
             HttpRequest::Ready | HttpRequest::Nodes => self.has_node(),
         };
         self.outgoing.push(Outgoing::Http { to, reply });
     }
 
-    fn create(&mut self, to: HttpId, resource: Resource, room: &RoomName, name: Option<String>, sdp: String) -> Result<(), Refusal> {
+    fn create(
+        &mut self,
+        to: HttpId,
+        resource: Resource,
+        room: &RoomName,
+        name: Option<String>,
+        sdp: String,
+    ) -> Result<(), Refusal> {
         super::offer::check_sdp(&sdp)?;
         self.needs_mode(room, Mode::Sfu, resource.as_str())?;
         let (name, of) = match resource {
-            Resource::Whip => (name.unwrap_or_else(|| format!("whip-{}", &self.ids.secret()[..6])), None),
+            Resource::Whip => (
+                name.unwrap_or_else(|| format!("whip-{}", &self.ids.secret()[..6])),
+                None,
+            ),
             Resource::Whep => {
                 self.check_watched(room, name.as_deref())?;
                 (viewer_name(&self.ids.participant()), name)
@@ -143,7 +179,12 @@ impl Rooms {
         };
         self.ensure_room(room, Some(Mode::Sfu))?;
         let entered = self.home_of(room).and_then(|_| {
-            let newcomer = Newcomer { name, kind: resource.kind(), link: Link::Session, mode: None };
+            let newcomer = Newcomer {
+                name,
+                kind: resource.kind(),
+                link: Link::Session,
+                mode: None,
+            };
             self.enter(room, newcomer)
         });
         let participant = match entered {
@@ -153,7 +194,13 @@ impl Rooms {
                 return Err(refusal);
             }
         };
-        let offer = Offer { participant: participant.clone(), direction: resource.direction(), session: None, of, sdp };
+        let offer = Offer {
+            participant: participant.clone(),
+            direction: resource.direction(),
+            session: None,
+            of,
+            sdp,
+        };
         let offered = self.offer(room, offer, Origin::Http(to));
         if offered.is_err() {
             self.remove_participant(room, &participant, LeaveReason::Left);
@@ -162,13 +209,24 @@ impl Rooms {
     }
 
     fn check_watched(&self, name: &RoomName, participant: Option<&str>) -> Result<(), Refusal> {
-        let Some(room) = self.rooms.get(name).filter(|r| r.participants.iter().any(super::room::Participant::is_visible)) else {
-            let text = format!("nobody is in room \"{name}\"; try again when somebody publishes there");
+        let Some(room) = self.rooms.get(name).filter(|r| {
+            r.participants
+                .iter()
+                .any(super::room::Participant::is_visible)
+        }) else {
+            let text =
+                format!("nobody is in room \"{name}\"; try again when somebody publishes there");
             return Err(Refusal::new(Code::UnknownRoom, text));
         };
         match participant {
-            Some(watched) if !room.by_name(watched).is_some_and(super::room::Participant::is_visible) => {
-                let text = format!("room \"{name}\" has no participant of that name; see /api/v1/rooms, or leave participant= out for everybody");
+            Some(watched)
+                if !room
+                    .by_name(watched)
+                    .is_some_and(super::room::Participant::is_visible) =>
+            {
+                let text = format!(
+                    "room \"{name}\" has no participant of that name; see /api/v1/rooms, or leave participant= out for everybody"
+                );
                 Err(Refusal::new(Code::UnknownParticipant, text))
             }
             _ => Ok(()),
@@ -176,18 +234,44 @@ impl Rooms {
     }
 
     /// A session made by this resource in this room. Whatever is wrong, the answer is the same.
-    fn http_session(&self, resource: Resource, name: &RoomName, session: &str) -> Result<SessionId, Refusal> {
-        let unknown = || Refusal::new(Code::UnknownSession, "there is no such session (any more); make a new one by POST");
+    fn http_session(
+        &self,
+        resource: Resource,
+        name: &RoomName,
+        session: &str,
+    ) -> Result<SessionId, Refusal> {
+        let unknown = || {
+            Refusal::new(
+                Code::UnknownSession,
+                "there is no such session (any more); make a new one by POST",
+            )
+        };
         let id = SessionId::parse(session).ok_or_else(unknown)?;
         let room = self.rooms.get(name).ok_or_else(unknown)?;
-        let found = room.sessions.get(&id).filter(|s| s.established && s.direction == resource.direction());
+        let found = room
+            .sessions
+            .get(&id)
+            .filter(|s| s.established && s.direction == resource.direction());
         let owner = found.and_then(|s| room.participant(&s.participant));
-        owner.filter(|p| p.link == Link::Session && p.kind == resource.kind()).map(|_| id).ok_or_else(unknown)
+        owner
+            .filter(|p| p.link == Link::Session && p.kind == resource.kind())
+            .map(|_| id)
+            .ok_or_else(unknown)
     }
 
-    fn trickle(&mut self, room: &RoomName, id: &SessionId, if_match: Option<&str>, ufrag: Option<&str>, candidates: Vec<(String, Option<String>)>) -> Result<HttpReply, Refusal> {
+    fn trickle(
+        &mut self,
+        room: &RoomName,
+        id: &SessionId,
+        if_match: Option<&str>,
+        ufrag: Option<&str>,
+        candidates: Vec<(String, Option<String>)>,
+    ) -> Result<HttpReply, Refusal> {
         if if_match.is_some_and(|tag| tag != "*" && tag != etag(id.as_str())) {
-            return Err(Refusal::new(Code::Mismatch, "If-Match names another ICE session; use the ETag of the 201 response"));
+            return Err(Refusal::new(
+                Code::Mismatch,
+                "If-Match names another ICE session; use the ETag of the 201 response",
+            ));
         }
         let session = self.rooms.get(room).and_then(|r| r.sessions.get(id));
         if session.is_some_and(|s| is_restart(s, ufrag)) {
@@ -199,13 +283,24 @@ impl Rooms {
         }
         for (candidate, mid) in candidates {
             let session = id.clone().into();
-            self.tell_home(room, node_protocol::ServerMessage::Candidate { session, candidate, mid });
+            self.tell_home(
+                room,
+                node_protocol::ServerMessage::Candidate {
+                    session,
+                    candidate,
+                    mid,
+                },
+            );
         }
         Ok(HttpReply::Done)
     }
 
     fn delete(&mut self, room: &RoomName, id: &SessionId) -> HttpReply {
-        let owner = self.rooms.get(room).and_then(|r| r.sessions.get(id)).map(|s| s.participant.clone());
+        let owner = self
+            .rooms
+            .get(room)
+            .and_then(|r| r.sessions.get(id))
+            .map(|s| s.participant.clone());
         if let Some(owner) = owner {
             self.remove_participant(room, &owner, LeaveReason::Left);
         }
@@ -216,7 +311,10 @@ impl Rooms {
         if self.nodes.values().any(|n| n.connection.is_some()) {
             return Ok(HttpReply::Done);
         }
-        Err(Refusal::new(Code::NoNode, "no media node is connected; start a pipeline with rtcsfu and signaller::uri set to this server"))
+        Err(Refusal::new(
+            Code::NoNode,
+            "no media node is connected; start a pipeline with rtcsfu and signaller::uri set to this server",
+        ))
     }
 }
 

@@ -69,7 +69,11 @@ impl RoomName {
     /// [`Code::BadRoom`].
     pub fn parse(text: &str) -> Result<RoomName, Refusal> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if (1..=64).contains(&text.len()) && text.chars().all(allowed) && text != "." && text != ".." {
+        if (1..=64).contains(&text.len())
+            && text.chars().all(allowed)
+            && text != "."
+            && text != ".."
+        {
             return Ok(RoomName(text.into()));
         }
         Err(Refusal::new(
@@ -101,7 +105,10 @@ impl From<&RoomName> for String {
 /// # Errors
 /// [`Code::BadName`].
 pub fn check_name(name: &str) -> Result<(), Refusal> {
-    let invisible = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     let length = name.chars().take(65).count();
     if (1..=64).contains(&length) && !name.contains(invisible) && name.trim() == name {
         return Ok(());
@@ -113,7 +120,10 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
 }
 
 fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// Where ids come from: 128 random bits a call.

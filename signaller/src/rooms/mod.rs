@@ -17,9 +17,11 @@ mod refusal;
 mod resume;
 mod room;
 
-pub use http::{HttpReply, HttpRequest, Resource};
 pub(crate) use http::etag;
-pub use id::{ConnectionId, HttpId, IdSource, NodeId, ParticipantId, RoomName, SessionId, check_name};
+pub use http::{HttpReply, HttpRequest, Resource};
+pub use id::{
+    ConnectionId, HttpId, IdSource, NodeId, ParticipantId, RoomName, SessionId, check_name,
+};
 pub use refusal::{Code, Refusal};
 
 use crate::protocol::{IceServer, Mode, node as node_protocol, peer as peer_protocol};

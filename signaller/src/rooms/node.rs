@@ -36,41 +36,106 @@ pub(super) struct Node {
 }
 
 impl Rooms {
-    pub(super) fn node_message(&mut self, node: &NodeId, message: NodeMessage) -> Result<(), Refusal> {
+    pub(super) fn node_message(
+        &mut self,
+        node: &NodeId,
+        message: NodeMessage,
+    ) -> Result<(), Refusal> {
         match message {
-            NodeMessage::Node(_) => Err(Refusal::new(Code::BadMessage, "this connection has registered already")),
-            NodeMessage::Join { request, room, name } => self.node_joins(node, request, &room, name),
+            NodeMessage::Node(_) => Err(Refusal::new(
+                Code::BadMessage,
+                "this connection has registered already",
+            )),
+            NodeMessage::Join {
+                request,
+                room,
+                name,
+            } => self.node_joins(node, request, &room, name),
             NodeMessage::Leave { room, id } => self.node_leaves(node, &room, &id),
             NodeMessage::Answer { request, sdp } => self.node_answers(node, request, Ok(sdp)),
-            NodeMessage::Refused { request, code, message } => {
+            NodeMessage::Refused {
+                request,
+                code,
+                message,
+            } => {
                 let message = message.chars().take(1000).collect::<String>();
-                self.node_answers(node, request, Err(Refusal::new(Code::from_node(&code), message)))
+                self.node_answers(
+                    node,
+                    request,
+                    Err(Refusal::new(Code::from_node(&code), message)),
+                )
             }
-            NodeMessage::Offer { request, room, participant, direction, session, sdp, of } => {
-                let offer = GuestOffer { request, participant, direction, session, sdp, of };
+            NodeMessage::Offer {
+                request,
+                room,
+                participant,
+                direction,
+                session,
+                sdp,
+                of,
+            } => {
+                let offer = GuestOffer {
+                    request,
+                    participant,
+                    direction,
+                    session,
+                    sdp,
+                    of,
+                };
                 self.guest_offers(node, &room, offer)
             }
-            NodeMessage::Candidate { session, candidate, mid } => self.node_trickles(node, &session, candidate, mid),
+            NodeMessage::Candidate {
+                session,
+                candidate,
+                mid,
+            } => self.node_trickles(node, &session, candidate, mid),
             NodeMessage::CloseSession { session } => self.node_closes(node, &session),
-            NodeMessage::SessionState { session, state, reason } => self.node_session_state(node, &session, state, reason),
-            NodeMessage::Slots { session, slots, missing } => self.node_slots(node, &session, slots, missing),
-            NodeMessage::TrackAdded { room, participant, track } => {
+            NodeMessage::SessionState {
+                session,
+                state,
+                reason,
+            } => self.node_session_state(node, &session, state, reason),
+            NodeMessage::Slots {
+                session,
+                slots,
+                missing,
+            } => self.node_slots(node, &session, slots, missing),
+            NodeMessage::TrackAdded {
+                room,
+                participant,
+                track,
+            } => {
                 let (room, id) = self.member_at_home(node, &room, &participant)?;
                 check_word("track", &track.track)?;
                 check_word("codec", &track.codec)?;
-                let have = self.rooms.get(&room).and_then(|r| r.participant(&id)).map_or(0, |p| p.tracks.len());
+                let have = self
+                    .rooms
+                    .get(&room)
+                    .and_then(|r| r.participant(&id))
+                    .map_or(0, |p| p.tracks.len());
                 if have >= MAX_TRACKS {
-                    return Err(Refusal::new(Code::Full, format!("a participant has at most {MAX_TRACKS} tracks")));
+                    return Err(Refusal::new(
+                        Code::Full,
+                        format!("a participant has at most {MAX_TRACKS} tracks"),
+                    ));
                 }
                 self.add_track(&room, &id, track);
                 Ok(())
             }
-            NodeMessage::TrackRemoved { room, participant, track } => {
+            NodeMessage::TrackRemoved {
+                room,
+                participant,
+                track,
+            } => {
                 let (room, id) = self.member_at_home(node, &room, &participant)?;
                 self.remove_track(&room, &id, &track);
                 Ok(())
             }
-            NodeMessage::Speaking { room, participant, speaking } => {
+            NodeMessage::Speaking {
+                room,
+                participant,
+                speaking,
+            } => {
                 let (room, id) = self.member_at_home(node, &room, &participant)?;
                 self.speaking(&room, &id, speaking);
                 Ok(())
@@ -78,7 +143,13 @@ impl Rooms {
         }
     }
 
-    fn node_joins(&mut self, node: &NodeId, request: u64, room: &str, name: String) -> Result<(), Refusal> {
+    fn node_joins(
+        &mut self,
+        node: &NodeId,
+        request: u64,
+        room: &str,
+        name: String,
+    ) -> Result<(), Refusal> {
         let room = RoomName::parse(room)?;
         check_name(&name)?;
         self.needs_mode(&room, Mode::Sfu, "a participant made from pads")?;
@@ -91,82 +162,169 @@ impl Rooms {
             self.close_if_empty(&room);
             return Err(not_yours(&room));
         }
-        let newcomer = Newcomer { name, kind: ParticipantKind::Local, link: Link::Node(node.clone()), mode: None };
+        let newcomer = Newcomer {
+            name,
+            kind: ParticipantKind::Local,
+            link: Link::Node(node.clone()),
+            mode: None,
+        };
         let id = self.enter(&room, newcomer)?;
-        let resume = self.rooms.get(&room).and_then(|r| r.participant(&id)).map(|p| p.resume.clone());
-        self.tell_node(node, ServerMessage::Joined { request, id: id.into(), resume: resume.unwrap_or_default() });
+        let resume = self
+            .rooms
+            .get(&room)
+            .and_then(|r| r.participant(&id))
+            .map(|p| p.resume.clone());
+        self.tell_node(
+            node,
+            ServerMessage::Joined {
+                request,
+                id: id.into(),
+                resume: resume.unwrap_or_default(),
+            },
+        );
         Ok(())
     }
 
     fn serves(&self, node: &NodeId, room: &RoomName) -> bool {
-        self.rooms.get(room).is_some_and(|r| r.home.as_ref() == Some(node) || r.nodes.contains(node))
+        self.rooms
+            .get(room)
+            .is_some_and(|r| r.home.as_ref() == Some(node) || r.nodes.contains(node))
     }
 
     fn node_leaves(&mut self, node: &NodeId, room: &str, id: &str) -> Result<(), Refusal> {
         let room = RoomName::parse(room)?;
-        let found = self.rooms.get(&room).and_then(|r| r.participants.iter().find(|p| p.id.as_str() == id));
+        let found = self
+            .rooms
+            .get(&room)
+            .and_then(|r| r.participants.iter().find(|p| p.id.as_str() == id));
         match found {
             Some(p) if p.is_of(node) && p.kind == ParticipantKind::Local => {
                 let id = p.id.clone();
                 self.remove_participant(&room, &id, LeaveReason::Left);
                 Ok(())
             }
-            Some(_) => Err(Refusal::new(Code::NotAllowed, "that participant is not made from this node's pads")),
+            Some(_) => Err(Refusal::new(
+                Code::NotAllowed,
+                "that participant is not made from this node's pads",
+            )),
             None => Ok(()),
         }
     }
 
     /// Answers that nobody waits for any more are no fault of the node.
-    fn node_answers(&mut self, node: &NodeId, number: u64, result: Result<String, Refusal>) -> Result<(), Refusal> {
+    fn node_answers(
+        &mut self,
+        node: &NodeId,
+        number: u64,
+        result: Result<String, Refusal>,
+    ) -> Result<(), Refusal> {
         match self.requests.get(&number) {
             Some(request) if request.node == *node => self.complete(number, result),
-            Some(_) => return Err(Refusal::new(Code::NotAllowed, "that offer went to another node")),
+            Some(_) => {
+                return Err(Refusal::new(
+                    Code::NotAllowed,
+                    "that offer went to another node",
+                ));
+            }
             None => {}
         }
         Ok(())
     }
 
-    fn guest_offers(&mut self, node: &NodeId, room: &str, offer: GuestOffer) -> Result<(), Refusal> {
+    fn guest_offers(
+        &mut self,
+        node: &NodeId,
+        room: &str,
+        offer: GuestOffer,
+    ) -> Result<(), Refusal> {
         let name = RoomName::parse(room)?;
-        let room = self.rooms.get(&name).filter(|r| r.guests().any(|n| n == node)).ok_or_else(|| not_yours(&name))?;
+        let room = self
+            .rooms
+            .get(&name)
+            .filter(|r| r.guests().any(|n| n == node))
+            .ok_or_else(|| not_yours(&name))?;
         let participant = guest_participant(room, node, &offer)?;
         if let Some(of) = &offer.of
             && room.by_name(of).is_none()
         {
-            let text = format!("room \"{name}\" has no participant named \"{of}\"; wait for its participantJoined");
+            let text = format!(
+                "room \"{name}\" has no participant named \"{of}\"; wait for its participantJoined"
+            );
             return Err(Refusal::new(Code::UnknownParticipant, text));
         }
         let session = SessionId::parse(&offer.session).filter(|s| s.as_str().len() >= 16);
-        let session = session.ok_or_else(|| Refusal::new(Code::BadMessage, "session must have 16 to 64 characters of A-Z a-z 0-9 _ -"))?;
+        let session = session.ok_or_else(|| {
+            Refusal::new(
+                Code::BadMessage,
+                "session must have 16 to 64 characters of A-Z a-z 0-9 _ -",
+            )
+        })?;
         match room.sessions.get(&session) {
-            Some(known) if known.participant != participant || known.direction != offer.direction => return Err(session_taken()),
+            Some(known)
+                if known.participant != participant || known.direction != offer.direction =>
+            {
+                return Err(session_taken());
+            }
             Some(_) => {}
             None if self.sessions.contains_key(&session) => return Err(session_taken()),
             None if room.sessions_of(&participant).len() >= MAX_GUEST_SESSIONS => {
-                return Err(Refusal::new(Code::Full, format!("a guest node has at most {MAX_GUEST_SESSIONS} sessions; close some")));
+                return Err(Refusal::new(
+                    Code::Full,
+                    format!("a guest node has at most {MAX_GUEST_SESSIONS} sessions; close some"),
+                ));
             }
             None => self.replace_publication(&name, &participant, offer.direction),
         }
-        let origin = Origin::Guest { node: node.clone(), request: offer.request };
-        let offer = Offer { participant, direction: offer.direction, session: Some(session), of: offer.of, sdp: offer.sdp };
+        let origin = Origin::Guest {
+            node: node.clone(),
+            request: offer.request,
+        };
+        let offer = Offer {
+            participant,
+            direction: offer.direction,
+            session: Some(session),
+            of: offer.of,
+            sdp: offer.sdp,
+        };
         self.offer(&name, offer, origin).map(drop)
     }
 
     /// A local participant publishes once: a new session takes the place of the old one.
-    fn replace_publication(&mut self, name: &RoomName, participant: &ParticipantId, direction: Direction) {
+    fn replace_publication(
+        &mut self,
+        name: &RoomName,
+        participant: &ParticipantId,
+        direction: Direction,
+    ) {
         if direction != Direction::Publish {
             return;
         }
-        let old = self.rooms.get(name).and_then(|r| r.session_of(participant, Direction::Publish)).cloned();
+        let old = self
+            .rooms
+            .get(name)
+            .and_then(|r| r.session_of(participant, Direction::Publish))
+            .cloned();
         if let Some(old) = old {
             self.close_session(name, &old);
         }
     }
 
-    fn node_trickles(&mut self, node: &NodeId, session: &str, candidate: String, mid: Option<String>) -> Result<(), Refusal> {
-        let Some((room, id, side)) = self.side_of(node, session)? else { return Ok(()) };
+    fn node_trickles(
+        &mut self,
+        node: &NodeId,
+        session: &str,
+        candidate: String,
+        mid: Option<String>,
+    ) -> Result<(), Refusal> {
+        let Some((room, id, side)) = self.side_of(node, session)? else {
+            return Ok(());
+        };
         check_candidate(&candidate, mid.as_deref())?;
-        let message = ServerMessage::Candidate { session: id.clone().into(), candidate: candidate.clone(), mid: mid.clone() };
+        let message = ServerMessage::Candidate {
+            session: id.clone().into(),
+            candidate: candidate.clone(),
+            mid: mid.clone(),
+        };
         if side == Side::Owner {
             self.tell_home(&room, message);
             return Ok(());
@@ -175,7 +333,14 @@ impl Rooms {
             Some((Link::Node(owner), _)) => self.tell_node(&owner, message),
             Some((Link::Socket(to), direction)) => {
                 let session = direction.to_peer();
-                self.tell_peer(to, peer_protocol::ServerMessage::Candidate { session, candidate, mid });
+                self.tell_peer(
+                    to,
+                    peer_protocol::ServerMessage::Candidate {
+                        session,
+                        candidate,
+                        mid,
+                    },
+                );
             }
             _ => {}
         }
@@ -185,14 +350,24 @@ impl Rooms {
     fn node_closes(&mut self, node: &NodeId, session: &str) -> Result<(), Refusal> {
         match self.side_of(node, session)? {
             Some((room, id, Side::Owner)) => self.close_session(&room, &id),
-            Some((room, id, Side::Home)) => self.session_closed_by_node(&room, &id, "closed by the media node"),
+            Some((room, id, Side::Home)) => {
+                self.session_closed_by_node(&room, &id, "closed by the media node")
+            }
             None => {}
         }
         Ok(())
     }
 
-    fn node_session_state(&mut self, node: &NodeId, session: &str, state: SessionState, reason: Option<String>) -> Result<(), Refusal> {
-        let Some((room, id)) = self.session_at_home(node, session)? else { return Ok(()) };
+    fn node_session_state(
+        &mut self,
+        node: &NodeId,
+        session: &str,
+        state: SessionState,
+        reason: Option<String>,
+    ) -> Result<(), Refusal> {
+        let Some((room, id)) = self.session_at_home(node, session)? else {
+            return Ok(());
+        };
         let reason = reason.map(|r| r.chars().take(300).collect::<String>());
         match state {
             SessionState::Closed => {
@@ -208,50 +383,126 @@ impl Rooms {
         Ok(())
     }
 
-    fn tell_connected(&mut self, link: Link, direction: Direction, id: SessionId, reason: Option<String>) {
+    fn tell_connected(
+        &mut self,
+        link: Link,
+        direction: Direction,
+        id: SessionId,
+        reason: Option<String>,
+    ) {
         let state = SessionState::Connected;
         match link {
             Link::Socket(to) => {
                 let session = direction.to_peer();
-                self.tell_peer(to, peer_protocol::ServerMessage::SessionState { session, state, reason });
+                self.tell_peer(
+                    to,
+                    peer_protocol::ServerMessage::SessionState {
+                        session,
+                        state,
+                        reason,
+                    },
+                );
             }
-            Link::Node(owner) => self.tell_node(&owner, ServerMessage::SessionState { session: id.into(), state, reason }),
+            Link::Node(owner) => self.tell_node(
+                &owner,
+                ServerMessage::SessionState {
+                    session: id.into(),
+                    state,
+                    reason,
+                },
+            ),
             Link::Session | Link::Away(_) => {}
         }
     }
 
-    fn node_slots(&mut self, node: &NodeId, session: &str, slots: Vec<Slot>, missing: Missing) -> Result<(), Refusal> {
-        let Some((room, id)) = self.session_at_home(node, session)? else { return Ok(()) };
+    fn node_slots(
+        &mut self,
+        node: &NodeId,
+        session: &str,
+        slots: Vec<Slot>,
+        missing: Missing,
+    ) -> Result<(), Refusal> {
+        let Some((room, id)) = self.session_at_home(node, session)? else {
+            return Ok(());
+        };
         match self.owner_of(&room, &id) {
-            Some((Link::Socket(to), _)) => self.tell_peer(to, peer_protocol::ServerMessage::Slots { slots, missing }),
-            Some((Link::Node(owner), _)) => self.tell_node(&owner, ServerMessage::Slots { session: id.into(), slots, missing }),
+            Some((Link::Socket(to), _)) => {
+                self.tell_peer(to, peer_protocol::ServerMessage::Slots { slots, missing })
+            }
+            Some((Link::Node(owner), _)) => self.tell_node(
+                &owner,
+                ServerMessage::Slots {
+                    session: id.into(),
+                    slots,
+                    missing,
+                },
+            ),
             _ => {}
         }
         Ok(())
     }
 
     fn speaking(&mut self, name: &RoomName, id: &ParticipantId, speaking: bool) {
-        let visible = self.rooms.get(name).and_then(|r| r.participant(id)).is_some_and(super::room::Participant::is_visible);
+        let visible = self
+            .rooms
+            .get(name)
+            .and_then(|r| r.participant(id))
+            .is_some_and(super::room::Participant::is_visible);
         if !visible {
             return;
         }
         let participant = String::from(id.clone());
-        let message = peer_protocol::ServerMessage::Speaking { participant: participant.clone(), speaking };
+        let message = peer_protocol::ServerMessage::Speaking {
+            participant: participant.clone(),
+            speaking,
+        };
         self.tell_others(name, None, &message);
-        self.tell_guests(name, id, &ServerMessage::Speaking { room: name.into(), participant, speaking });
+        self.tell_guests(
+            name,
+            id,
+            &ServerMessage::Speaking {
+                room: name.into(),
+                participant,
+                speaking,
+            },
+        );
     }
 
     /// A participant of a room whose home the node is.
-    fn member_at_home(&self, node: &NodeId, room: &str, id: &str) -> Result<(RoomName, ParticipantId), Refusal> {
+    fn member_at_home(
+        &self,
+        node: &NodeId,
+        room: &str,
+        id: &str,
+    ) -> Result<(RoomName, ParticipantId), Refusal> {
         let name = RoomName::parse(room)?;
-        let Some(room) = self.rooms.get(&name).filter(|r| r.home.as_ref() == Some(node)) else { return Err(not_yours(&name)) };
-        let found = room.participants.iter().find(|p| p.id.as_str() == id).map(|p| p.id.clone());
-        let id = found.ok_or_else(|| Refusal::new(Code::UnknownParticipant, format!("room \"{name}\" has no participant of that id (any more)")))?;
+        let Some(room) = self
+            .rooms
+            .get(&name)
+            .filter(|r| r.home.as_ref() == Some(node))
+        else {
+            return Err(not_yours(&name));
+        };
+        let found = room
+            .participants
+            .iter()
+            .find(|p| p.id.as_str() == id)
+            .map(|p| p.id.clone());
+        let id = found.ok_or_else(|| {
+            Refusal::new(
+                Code::UnknownParticipant,
+                format!("room \"{name}\" has no participant of that id (any more)"),
+            )
+        })?;
         Ok((name, id))
     }
 
     /// A session of a room whose home the node is. None: it is gone already.
-    fn session_at_home(&self, node: &NodeId, session: &str) -> Result<Option<(RoomName, SessionId)>, Refusal> {
+    fn session_at_home(
+        &self,
+        node: &NodeId,
+        session: &str,
+    ) -> Result<Option<(RoomName, SessionId)>, Refusal> {
         match self.side_of(node, session)? {
             Some((room, id, Side::Home)) => Ok(Some((room, id))),
             Some((room, _, Side::Owner)) => Err(not_yours(&room)),
@@ -260,17 +511,33 @@ impl Rooms {
     }
 
     /// What a node has to do with a session. None: the session is gone already.
-    fn side_of(&self, node: &NodeId, session: &str) -> Result<Option<(RoomName, SessionId, Side)>, Refusal> {
-        let Some(id) = SessionId::parse(session) else { return Ok(None) };
-        let Some(name) = self.sessions.get(&id) else { return Ok(None) };
-        let Some(room) = self.rooms.get(name) else { return Ok(None) };
-        let owner = room.sessions.get(&id).and_then(|s| room.participant(&s.participant));
+    fn side_of(
+        &self,
+        node: &NodeId,
+        session: &str,
+    ) -> Result<Option<(RoomName, SessionId, Side)>, Refusal> {
+        let Some(id) = SessionId::parse(session) else {
+            return Ok(None);
+        };
+        let Some(name) = self.sessions.get(&id) else {
+            return Ok(None);
+        };
+        let Some(room) = self.rooms.get(name) else {
+            return Ok(None);
+        };
+        let owner = room
+            .sessions
+            .get(&id)
+            .and_then(|s| room.participant(&s.participant));
         if room.home.as_ref() == Some(node) {
             Ok(Some((name.clone(), id, Side::Home)))
         } else if owner.is_some_and(|p| p.is_of(node)) {
             Ok(Some((name.clone(), id, Side::Owner)))
         } else {
-            Err(Refusal::new(Code::NotAllowed, "that session belongs to another node"))
+            Err(Refusal::new(
+                Code::NotAllowed,
+                "that session belongs to another node",
+            ))
         }
     }
 
@@ -302,22 +569,36 @@ struct GuestOffer {
 }
 
 /// A guest publishes as one of its local participants and receives as its hidden one.
-fn guest_participant(room: &Room, node: &NodeId, offer: &GuestOffer) -> Result<ParticipantId, Refusal> {
-    let named = room.participants.iter().find(|p| Some(p.id.as_str()) == offer.participant.as_deref() && p.is_of(node));
+fn guest_participant(
+    room: &Room,
+    node: &NodeId,
+    offer: &GuestOffer,
+) -> Result<ParticipantId, Refusal> {
+    let named = room
+        .participants
+        .iter()
+        .find(|p| Some(p.id.as_str()) == offer.participant.as_deref() && p.is_of(node));
     let found = match offer.direction {
         Direction::Publish => named.filter(|p| p.kind == ParticipantKind::Local),
         Direction::Receive => named.or_else(|| room.viewer_of(node)),
     };
     found.map(|p| p.id.clone()).ok_or_else(|| {
-        let text = "publish needs the id of a local participant of this node; make one with join first";
+        let text =
+            "publish needs the id of a local participant of this node; make one with join first";
         Refusal::new(Code::UnknownParticipant, text)
     })
 }
 
 fn not_yours(room: &RoomName) -> Refusal {
-    Refusal::new(Code::NotAllowed, format!("this node does not serve room \"{room}\" in that role; wait for roomOpened"))
+    Refusal::new(
+        Code::NotAllowed,
+        format!("this node does not serve room \"{room}\" in that role; wait for roomOpened"),
+    )
 }
 
 fn session_taken() -> Refusal {
-    Refusal::new(Code::NotAllowed, "that session id belongs to somebody else; draw a new one")
+    Refusal::new(
+        Code::NotAllowed,
+        "that session id belongs to somebody else; draw a new one",
+    )
 }

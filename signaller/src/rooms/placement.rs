@@ -13,7 +13,9 @@ use crate::protocol::{Mode, TrackInfo};
 impl Rooms {
     /// Finds a home for a room that has none: a node for all rooms, the one with the fewest; else the oldest of its own.
     pub(super) fn place(&mut self, name: &RoomName) {
-        let Some(room) = self.rooms.get(name) else { return };
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         if room.mode == Mode::P2p || room.home.is_some() {
             return;
         }
@@ -24,20 +26,33 @@ impl Rooms {
     }
 
     fn is_ready(&self, id: &NodeId) -> bool {
-        self.nodes.get(id).is_some_and(|n| n.connection.is_some() && n.held.is_none_or(|until| until <= self.now))
+        self.nodes
+            .get(id)
+            .is_some_and(|n| n.connection.is_some() && n.held.is_none_or(|until| until <= self.now))
     }
 
     fn least_loaded(&self) -> Option<NodeId> {
-        let all = self.nodes.iter().filter(|(_, n)| n.only.is_none() && n.connection.is_some());
-        let load = |id: &NodeId| self.rooms.values().filter(|r| r.home.as_ref() == Some(id)).count();
+        let all = self
+            .nodes
+            .iter()
+            .filter(|(_, n)| n.only.is_none() && n.connection.is_some());
+        let load = |id: &NodeId| {
+            self.rooms
+                .values()
+                .filter(|r| r.home.as_ref() == Some(id))
+                .count()
+        };
         all.min_by_key(|(id, _)| load(id)).map(|(id, _)| id.clone())
     }
 
     fn make_home(&mut self, name: &RoomName, node: &NodeId) {
         self.dismiss_guest(name, node);
         self.open_home(name, node);
-        let Some(room) = self.rooms.get(name) else { return };
-        let everybody: Vec<ParticipantId> = room.participants.iter().map(|p| p.id.clone()).collect();
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
+        let everybody: Vec<ParticipantId> =
+            room.participants.iter().map(|p| p.id.clone()).collect();
         for id in everybody {
             self.tell_node_of(name, node, &id);
         }
@@ -52,14 +67,28 @@ impl Rooms {
         if let Some(node) = self.nodes.get_mut(node) {
             (node.is_guest, node.held, node.returning) = (false, None, None);
         }
-        let opened = ServerMessage::RoomOpened { room: name.into(), role: Role::Home, participant: None, sessions: Vec::new() };
+        let opened = ServerMessage::RoomOpened {
+            room: name.into(),
+            role: Role::Home,
+            participant: None,
+            sessions: Vec::new(),
+        };
         self.tell_node(node, opened);
     }
 
     /// A room has a home now: its guests may dial, its peers may offer.
     pub(super) fn open_for_all(&mut self, name: &RoomName) {
-        self.tell_others(name, None, &peer_protocol::ServerMessage::Media { available: true, reason: None });
-        let Some(room) = self.rooms.get(name) else { return };
+        self.tell_others(
+            name,
+            None,
+            &peer_protocol::ServerMessage::Media {
+                available: true,
+                reason: None,
+            },
+        );
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         let guests: Vec<NodeId> = room.guests().cloned().collect();
         for guest in guests {
             self.open_guest(name, &guest);
@@ -76,7 +105,11 @@ impl Rooms {
     }
 
     fn remove_owned(&mut self, name: &RoomName, node: &NodeId) {
-        let owned = self.rooms.get(name).map(|r| r.owned_by(node)).unwrap_or_default();
+        let owned = self
+            .rooms
+            .get(name)
+            .map(|r| r.owned_by(node))
+            .unwrap_or_default();
         for id in owned {
             self.remove_participant_only(name, &id, LeaveReason::NodeLost);
         }
@@ -89,9 +122,14 @@ impl Rooms {
         }
         self.claim_own(name, guest);
         let viewer = self.ensure_viewer(name, guest);
-        let Some(room) = self.rooms.get(name) else { return };
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         let owned = room.owned_by(guest);
-        let sessions = room.sessions.iter().filter(|(_, s)| owned.contains(&s.participant) && s.established);
+        let sessions = room
+            .sessions
+            .iter()
+            .filter(|(_, s)| owned.contains(&s.participant) && s.established);
         let sessions = sessions.map(|(id, _)| id.clone().into()).collect();
         let others: Vec<(ParticipantId, Vec<TrackInfo>)> = room
             .participants
@@ -103,7 +141,15 @@ impl Rooms {
             (node.is_guest, node.held) = (true, None);
         }
         let participant = Some(viewer.into());
-        self.tell_node(guest, ServerMessage::RoomOpened { room: name.into(), role: Role::Guest, participant, sessions });
+        self.tell_node(
+            guest,
+            ServerMessage::RoomOpened {
+                room: name.into(),
+                role: Role::Guest,
+                participant,
+                sessions,
+            },
+        );
         for (id, tracks) in others {
             self.tell_node_of(name, guest, &id);
             for track in &tracks {
@@ -134,7 +180,12 @@ impl Rooms {
     /// Gives a newly registered node its rooms.
     pub(super) fn give_rooms(&mut self, node: &NodeId) -> Result<(), Refusal> {
         let Some(only) = self.nodes.get(node).and_then(|n| n.only.clone()) else {
-            let homeless: Vec<RoomName> = self.rooms.values().filter(|r| r.home.is_none()).map(|r| r.name.clone()).collect();
+            let homeless: Vec<RoomName> = self
+                .rooms
+                .values()
+                .filter(|r| r.home.is_none())
+                .map(|r| r.name.clone())
+                .collect();
             homeless.iter().for_each(|name| self.place(name));
             return Ok(());
         };
@@ -154,7 +205,13 @@ impl Rooms {
     }
 
     pub(super) fn node_disconnected(&mut self, id: &NodeId, connection: ConnectionId, clean: bool) {
-        let Some(node) = self.nodes.get_mut(id).filter(|n| n.connection == Some(connection)) else { return };
+        let Some(node) = self
+            .nodes
+            .get_mut(id)
+            .filter(|n| n.connection == Some(connection))
+        else {
+            return;
+        };
         node.connection = None;
         node.lost = Some(self.now);
         self.fail_requests(id);
@@ -167,15 +224,25 @@ impl Rooms {
 
     /// What a node was asked, it will not answer any more.
     pub(super) fn fail_requests(&mut self, node: &NodeId) {
-        let lost: Vec<u64> = self.requests.iter().filter(|(_, r)| r.node == *node).map(|(n, _)| *n).collect();
+        let lost: Vec<u64> = self
+            .requests
+            .iter()
+            .filter(|(_, r)| r.node == *node)
+            .map(|(n, _)| *n)
+            .collect();
         for number in lost {
-            let text = "the media node of this room went away before it answered; try again in a moment";
+            let text =
+                "the media node of this room went away before it answered; try again in a moment";
             self.complete(number, Err(Refusal::new(Code::NodeLost, text)));
         }
     }
 
     pub(super) fn node_is_lost_for_good(&mut self, id: &NodeId) {
-        let lost = self.nodes.get(id).filter(|n| n.connection.is_none()).and_then(|n| n.lost);
+        let lost = self
+            .nodes
+            .get(id)
+            .filter(|n| n.connection.is_none())
+            .and_then(|n| n.lost);
         if lost.is_some_and(|at| at + NODE_GRACE <= self.now) {
             self.node_is_gone(id);
         }
@@ -183,7 +250,12 @@ impl Rooms {
 
     fn node_is_gone(&mut self, id: &NodeId) {
         self.nodes.remove(id);
-        let rooms: Vec<RoomName> = self.rooms.values().filter(|r| r.home.as_ref() == Some(id) || r.nodes.contains(id)).map(|r| r.name.clone()).collect();
+        let rooms: Vec<RoomName> = self
+            .rooms
+            .values()
+            .filter(|r| r.home.as_ref() == Some(id) || r.nodes.contains(id))
+            .map(|r| r.name.clone())
+            .collect();
         for name in rooms {
             self.node_leaves_room(&name, id);
             self.close_if_empty(&name);
@@ -191,7 +263,9 @@ impl Rooms {
     }
 
     fn node_leaves_room(&mut self, name: &RoomName, id: &NodeId) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
+        let Some(room) = self.rooms.get_mut(name) else {
+            return;
+        };
         room.nodes.retain(|n| n != id);
         let was_home = room.home.as_ref() == Some(id);
         if was_home {
@@ -208,10 +282,23 @@ impl Rooms {
     fn lose_media(&mut self, name: &RoomName) {
         const REASON: &str = "the media node of this room was lost";
         let reason = Some(REASON.to_owned());
-        self.tell_others(name, None, &peer_protocol::ServerMessage::Media { available: false, reason });
-        let Some(room) = self.rooms.get(name) else { return };
+        self.tell_others(
+            name,
+            None,
+            &peer_protocol::ServerMessage::Media {
+                available: false,
+                reason,
+            },
+        );
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         let sessions: Vec<_> = room.sessions.keys().cloned().collect();
-        let everybody: Vec<(ParticipantId, bool)> = room.participants.iter().map(|p| (p.id.clone(), p.link == Link::Session)).collect();
+        let everybody: Vec<(ParticipantId, bool)> = room
+            .participants
+            .iter()
+            .map(|p| (p.id.clone(), p.link == Link::Session))
+            .collect();
         for session in sessions {
             self.end_session(name, &session, Some(REASON));
         }

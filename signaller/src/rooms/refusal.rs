@@ -92,8 +92,15 @@ impl Code {
         match self {
             Code::BadMessage | Code::BadRoom | Code::BadName | Code::BadSdp => 400,
             Code::NotAllowed => 403,
-            Code::UnknownRoom | Code::UnknownParticipant | Code::UnknownTrack | Code::UnknownSession => 404,
-            Code::NameTaken | Code::NotPublished | Code::NotSubscribed | Code::Busy | Code::WrongMode => 409,
+            Code::UnknownRoom
+            | Code::UnknownParticipant
+            | Code::UnknownTrack
+            | Code::UnknownSession => 404,
+            Code::NameTaken
+            | Code::NotPublished
+            | Code::NotSubscribed
+            | Code::Busy
+            | Code::WrongMode => 409,
             Code::Mismatch => 412,
             Code::TooLarge => 413,
             Code::Unsupported => 422,
@@ -115,7 +122,13 @@ impl Code {
             "unknownSession" => Code::UnknownSession,
             "notAllowed" => Code::NotAllowed,
             "internal" => Code::Internal,
-            other => Code::Other(other.chars().filter(char::is_ascii_alphanumeric).take(32).collect()),
+            other => Code::Other(
+                other
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .take(32)
+                    .collect(),
+            ),
         }
     }
 }

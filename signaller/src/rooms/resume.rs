@@ -11,22 +11,38 @@ use super::node::{MAX_TRACKS, Node};
 use super::refusal::{Code, Refusal};
 use super::room::{Link, Participant, Room, Session};
 use super::{RETURN, Rooms, Timer, WAIT_FOR_NODE};
-use crate::protocol::node::{ParticipantKind, Register, Resume, ResumeParticipant, ResumeRoom, ResumeSession, Role, ServerMessage};
+use crate::protocol::node::{
+    ParticipantKind, Register, Resume, ResumeParticipant, ResumeRoom, ResumeSession, Role,
+    ServerMessage,
+};
 use crate::protocol::peer::LeaveReason;
 use crate::protocol::{Mode, VERSION};
 use std::collections::BTreeSet;
 
 impl Rooms {
-    pub(super) fn register(&mut self, connection: ConnectionId, room: Option<RoomName>, register: Register) {
+    pub(super) fn register(
+        &mut self,
+        connection: ConnectionId,
+        room: Option<RoomName>,
+        register: Register,
+    ) {
         if let Err(refusal) = self.try_register(connection, room, register) {
             self.refuse(connection, None, &refusal);
             self.close(connection, 1008, "the registration was refused");
         }
     }
 
-    fn try_register(&mut self, connection: ConnectionId, only: Option<RoomName>, register: Register) -> Result<(), Refusal> {
+    fn try_register(
+        &mut self,
+        connection: ConnectionId,
+        only: Option<RoomName>,
+        register: Register,
+    ) -> Result<(), Refusal> {
         if register.version != VERSION {
-            let text = format!("this server speaks version {VERSION} of the node protocol, not {}; install matching releases", register.version);
+            let text = format!(
+                "this server speaks version {VERSION} of the node protocol, not {}; install matching releases",
+                register.version
+            );
             return Err(Refusal::new(Code::BadMessage, text));
         }
         if let Some(name) = &only {
@@ -43,7 +59,10 @@ impl Rooms {
             }
             None => {
                 let id = self.new_node(connection, only);
-                resume.rooms.into_iter().for_each(|room| self.adopt(&id, room));
+                resume
+                    .rooms
+                    .into_iter()
+                    .for_each(|room| self.adopt(&id, room));
                 id
             }
         };
@@ -60,25 +79,51 @@ impl Rooms {
 
     fn new_node(&mut self, connection: ConnectionId, only: Option<RoomName>) -> NodeId {
         let id = self.ids.node();
-        let node = Node { connection: Some(connection), lost: None, only, is_guest: false, held: None, returning: None };
+        let node = Node {
+            connection: Some(connection),
+            lost: None,
+            only,
+            is_guest: false,
+            held: None,
+            returning: None,
+        };
         self.nodes.insert(id.clone(), node);
-        self.connections.insert(connection, Connection::Node(id.clone()));
-        self.tell_node(&id, ServerMessage::NodeReady { node: id.clone().into() });
+        self.connections
+            .insert(connection, Connection::Node(id.clone()));
+        self.tell_node(
+            &id,
+            ServerMessage::NodeReady {
+                node: id.clone().into(),
+            },
+        );
         id
     }
 
     /// The connection broke; this server did not.
     fn node_is_back(&mut self, id: &NodeId, connection: ConnectionId, resume: &Resume) {
         self.fail_requests(id);
-        let Some(node) = self.nodes.get_mut(id) else { return };
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
         let old = node.connection.replace(connection);
         node.lost = None;
         if let Some(old) = old {
             self.close(old, 4001, "this node has another connection now");
         }
-        self.connections.insert(connection, Connection::Node(id.clone()));
-        self.tell_node(id, ServerMessage::NodeReady { node: id.clone().into() });
-        let homes: Vec<RoomName> = self.rooms.values().filter(|r| r.home.as_ref() == Some(id)).map(|r| r.name.clone()).collect();
+        self.connections
+            .insert(connection, Connection::Node(id.clone()));
+        self.tell_node(
+            id,
+            ServerMessage::NodeReady {
+                node: id.clone().into(),
+            },
+        );
+        let homes: Vec<RoomName> = self
+            .rooms
+            .values()
+            .filter(|r| r.home.as_ref() == Some(id))
+            .map(|r| r.name.clone())
+            .collect();
         for name in homes {
             let brought = resume.rooms.iter().find(|r| r.room == name.as_str());
             self.reconcile(&name, id, brought);
@@ -88,18 +133,52 @@ impl Rooms {
     /// Brings a home node up to what happened while it was away.
     fn reconcile(&mut self, name: &RoomName, node: &NodeId, brought: Option<&ResumeRoom>) {
         self.open_home(name, node);
-        let Some(room) = self.rooms.get(name) else { return };
-        let named: BTreeSet<&str> = brought.iter().flat_map(|r| &r.participants).map(|p| p.id.as_str()).collect();
-        let alive: BTreeSet<&str> = brought.iter().flat_map(|r| &r.sessions).map(|s| s.session.as_str()).collect();
-        let unknown: Vec<ParticipantId> = room.participants.iter().filter(|p| !named.contains(p.id.as_str())).map(|p| p.id.clone()).collect();
-        let gone: Vec<String> = named.iter().filter(|id| !room.participants.iter().any(|p| p.id.as_str() == **id)).map(|id| (*id).to_owned()).collect();
-        let dead: Vec<SessionId> = room.sessions.keys().filter(|s| !alive.contains(s.as_str())).cloned().collect();
-        let stray: Vec<String> = alive.iter().filter(|s| !room.sessions.keys().any(|k| k.as_str() == **s)).map(|s| (*s).to_owned()).collect();
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
+        let named: BTreeSet<&str> = brought
+            .iter()
+            .flat_map(|r| &r.participants)
+            .map(|p| p.id.as_str())
+            .collect();
+        let alive: BTreeSet<&str> = brought
+            .iter()
+            .flat_map(|r| &r.sessions)
+            .map(|s| s.session.as_str())
+            .collect();
+        let unknown: Vec<ParticipantId> = room
+            .participants
+            .iter()
+            .filter(|p| !named.contains(p.id.as_str()))
+            .map(|p| p.id.clone())
+            .collect();
+        let gone: Vec<String> = named
+            .iter()
+            .filter(|id| !room.participants.iter().any(|p| p.id.as_str() == **id))
+            .map(|id| (*id).to_owned())
+            .collect();
+        let dead: Vec<SessionId> = room
+            .sessions
+            .keys()
+            .filter(|s| !alive.contains(s.as_str()))
+            .cloned()
+            .collect();
+        let stray: Vec<String> = alive
+            .iter()
+            .filter(|s| !room.sessions.keys().any(|k| k.as_str() == **s))
+            .map(|s| (*s).to_owned())
+            .collect();
         for id in unknown {
             self.tell_node_of(name, node, &id);
         }
         for id in gone {
-            self.tell_node(node, ServerMessage::ParticipantLeft { room: name.into(), id });
+            self.tell_node(
+                node,
+                ServerMessage::ParticipantLeft {
+                    room: name.into(),
+                    id,
+                },
+            );
         }
         for session in stray {
             self.tell_node(node, ServerMessage::CloseSession { session });
@@ -113,10 +192,24 @@ impl Rooms {
     }
 
     fn reconcile_tracks(&mut self, name: &RoomName, brought: &ResumeParticipant) {
-        let Some(id) = ParticipantId::parse(&brought.id) else { return };
-        let Some(participant) = self.rooms.get(name).and_then(|r| r.participant(&id)) else { return };
-        let gone: Vec<String> = participant.tracks.iter().filter(|t| !brought.tracks.iter().any(|b| b.track == t.track)).map(|t| t.track.clone()).collect();
-        let muted: Vec<String> = participant.tracks.iter().filter(|t| t.muted).map(|t| t.track.clone()).collect();
+        let Some(id) = ParticipantId::parse(&brought.id) else {
+            return;
+        };
+        let Some(participant) = self.rooms.get(name).and_then(|r| r.participant(&id)) else {
+            return;
+        };
+        let gone: Vec<String> = participant
+            .tracks
+            .iter()
+            .filter(|t| !brought.tracks.iter().any(|b| b.track == t.track))
+            .map(|t| t.track.clone())
+            .collect();
+        let muted: Vec<String> = participant
+            .tracks
+            .iter()
+            .filter(|t| t.muted)
+            .map(|t| t.track.clone())
+            .collect();
         for track in gone {
             self.remove_track(name, &id, &track);
         }
@@ -128,7 +221,9 @@ impl Rooms {
 
     /// This server knows nothing of the room, or only newcomers: what the node tells is taken for true.
     fn adopt(&mut self, node: &NodeId, brought: ResumeRoom) {
-        let Ok(name) = RoomName::parse(&brought.room) else { return };
+        let Ok(name) = RoomName::parse(&brought.room) else {
+            return;
+        };
         let only = self.nodes.get(node).and_then(|n| n.only.clone());
         if only.as_ref().is_some_and(|only| *only != name) {
             return;
@@ -139,11 +234,15 @@ impl Rooms {
         if !self.may_adopt(&name) {
             return self.return_as_guest(node, brought);
         }
-        let room = self.rooms.entry(name.clone()).or_insert_with(|| Room::new(name.clone(), Mode::Sfu));
+        let room = self
+            .rooms
+            .entry(name.clone())
+            .or_insert_with(|| Room::new(name.clone(), Mode::Sfu));
         if only.is_some() {
             room.nodes.push(node.clone());
         }
-        let newcomers: Vec<ParticipantId> = room.participants.iter().map(|p| p.id.clone()).collect();
+        let newcomers: Vec<ParticipantId> =
+            room.participants.iter().map(|p| p.id.clone()).collect();
         self.open_home(&name, node);
         for id in newcomers {
             self.tell_node_of(&name, node, &id);
@@ -170,9 +269,14 @@ impl Rooms {
 
     /// Who came by HTTP lives as long as its session.
     fn drop_without_session(&mut self, name: &RoomName) {
-        let Some(room) = self.rooms.get(name) else { return };
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         let by_http = room.participants.iter().filter(|p| p.link == Link::Session);
-        let idle: Vec<ParticipantId> = by_http.filter(|p| room.sessions_of(&p.id).is_empty()).map(|p| p.id.clone()).collect();
+        let idle: Vec<ParticipantId> = by_http
+            .filter(|p| room.sessions_of(&p.id).is_empty())
+            .map(|p| p.id.clone())
+            .collect();
         for id in idle {
             self.remove_participant_only(name, &id, LeaveReason::ConnectionLost);
         }
@@ -190,7 +294,9 @@ impl Rooms {
         let Some(only) = only else { return };
         let has_home = self.rooms.get(&only).is_some_and(|r| r.home.is_some());
         let is_starting = self.is_starting();
-        let Some(node) = self.nodes.get_mut(node) else { return };
+        let Some(node) = self.nodes.get_mut(node) else {
+            return;
+        };
         node.returning = Some(brought);
         if is_starting && !has_home {
             node.held = Some(self.now + WAIT_FOR_NODE);
@@ -200,7 +306,13 @@ impl Rooms {
 
     fn adopt_participant(&mut self, name: &RoomName, node: &NodeId, brought: ResumeParticipant) {
         let Some(participant) = self.accept(name, node, &brought) else {
-            self.tell_node(node, ServerMessage::ParticipantLeft { room: name.into(), id: brought.id });
+            self.tell_node(
+                node,
+                ServerMessage::ParticipantLeft {
+                    room: name.into(),
+                    id: brought.id,
+                },
+            );
             return;
         };
         if let Link::Away(_) = participant.link {
@@ -221,11 +333,20 @@ impl Rooms {
             room.participants.push(participant);
         }
         if let Some(participant) = info {
-            self.tell_others(name, Some(&id), &super::peer_protocol::ServerMessage::ParticipantJoined { participant });
+            self.tell_others(
+                name,
+                Some(&id),
+                &super::peer_protocol::ServerMessage::ParticipantJoined { participant },
+            );
         }
     }
 
-    fn accept(&self, name: &RoomName, node: &NodeId, brought: &ResumeParticipant) -> Option<Participant> {
+    fn accept(
+        &self,
+        name: &RoomName,
+        node: &NodeId,
+        brought: &ResumeParticipant,
+    ) -> Option<Participant> {
         let room = self.rooms.get(name)?;
         let id = ParticipantId::parse(&brought.id)?;
         check_name(&brought.name).ok()?;
@@ -234,7 +355,9 @@ impl Rooms {
             return None;
         }
         let link = match brought.kind {
-            ParticipantKind::Local | ParticipantKind::Viewer if brought.own => Link::Node(node.clone()),
+            ParticipantKind::Local | ParticipantKind::Viewer if brought.own => {
+                Link::Node(node.clone())
+            }
             ParticipantKind::Whip | ParticipantKind::Viewer => Link::Session,
             ParticipantKind::Peer | ParticipantKind::Local => Link::Away(self.now + RETURN),
         };
@@ -253,7 +376,8 @@ impl Rooms {
     }
 
     fn adopt_session(&mut self, name: &RoomName, node: &NodeId, brought: ResumeSession) {
-        let id = SessionId::parse(&brought.session).filter(|s| s.as_str().len() >= 16 && !self.sessions.contains_key(s));
+        let id = SessionId::parse(&brought.session)
+            .filter(|s| s.as_str().len() >= 16 && !self.sessions.contains_key(s));
         let participant = ParticipantId::parse(&brought.participant);
         let room = self.rooms.get_mut(name);
         if let (Some(id), Some(participant), Some(room)) = (id, participant, room)
@@ -271,30 +395,55 @@ impl Rooms {
             self.sessions.insert(id, name.clone());
             return;
         }
-        self.tell_node(node, ServerMessage::CloseSession { session: brought.session });
+        self.tell_node(
+            node,
+            ServerMessage::CloseSession {
+                session: brought.session,
+            },
+        );
     }
 
     /// Gives a guest back what is its own, as far as the room knows it; the rest leaves and is to be made again.
     pub(super) fn claim_own(&mut self, name: &RoomName, guest: &NodeId) {
-        let Some(brought) = self.nodes.get_mut(guest).and_then(|n| n.returning.take()) else { return };
+        let Some(brought) = self.nodes.get_mut(guest).and_then(|n| n.returning.take()) else {
+            return;
+        };
         for own in brought.participants {
-            let claimed = ParticipantId::parse(&own.id).is_some_and(|id| self.claim(name, guest, &id, &own));
+            let claimed =
+                ParticipantId::parse(&own.id).is_some_and(|id| self.claim(name, guest, &id, &own));
             if !claimed && own.kind == ParticipantKind::Local {
-                self.tell_node(guest, ServerMessage::ParticipantLeft { room: name.into(), id: own.id });
+                self.tell_node(
+                    guest,
+                    ServerMessage::ParticipantLeft {
+                        room: name.into(),
+                        id: own.id,
+                    },
+                );
             }
         }
     }
 
-    fn claim(&mut self, name: &RoomName, guest: &NodeId, id: &ParticipantId, own: &ResumeParticipant) -> bool {
-        let Some(room) = self.rooms.get_mut(name) else { return false };
-        let Some(participant) = room.participant_mut(id) else { return false };
+    fn claim(
+        &mut self,
+        name: &RoomName,
+        guest: &NodeId,
+        id: &ParticipantId,
+        own: &ResumeParticipant,
+    ) -> bool {
+        let Some(room) = self.rooms.get_mut(name) else {
+            return false;
+        };
+        let Some(participant) = room.participant_mut(id) else {
+            return false;
+        };
         let claimable = match participant.kind {
             ParticipantKind::Local => matches!(participant.link, Link::Away(_)),
             ParticipantKind::Viewer => participant.link == Link::Session,
             ParticipantKind::Peer | ParticipantKind::Whip => false,
         };
         // A guest is not told the secret of its hidden participant: its id, told to nobody else, is proof enough.
-        let proven = own.kind == participant.kind && (participant.resume == own.resume || participant.kind == ParticipantKind::Viewer);
+        let proven = own.kind == participant.kind
+            && (participant.resume == own.resume || participant.kind == ParticipantKind::Viewer);
         if claimable && proven {
             participant.link = Link::Node(guest.clone());
         }

@@ -89,7 +89,10 @@ impl Room {
 
     /// The participant of an id from a message, hidden ones left out.
     pub(super) fn visible(&self, id: &str) -> Result<&Participant, Refusal> {
-        let found = self.participants.iter().find(|p| p.id.as_str() == id && p.is_visible());
+        let found = self
+            .participants
+            .iter()
+            .find(|p| p.id.as_str() == id && p.is_visible());
         found.ok_or_else(|| {
             let text = format!("room \"{}\" has no participant with that id; take one from joined or participantJoined", self.name);
             Refusal::new(Code::UnknownParticipant, text)
@@ -98,18 +101,29 @@ impl Room {
 
     /// Everybody a newcomer sees.
     pub(super) fn others(&self, but: &ParticipantId) -> Vec<ParticipantInfo> {
-        let others = self.participants.iter().filter(|p| p.is_visible() && p.id != *but);
+        let others = self
+            .participants
+            .iter()
+            .filter(|p| p.is_visible() && p.id != *but);
         others.map(Participant::info).collect()
     }
 
     /// The only session of a participant in that direction (guest viewers may have several; the first is found).
-    pub(super) fn session_of(&self, participant: &ParticipantId, direction: Direction) -> Option<&SessionId> {
+    pub(super) fn session_of(
+        &self,
+        participant: &ParticipantId,
+        direction: Direction,
+    ) -> Option<&SessionId> {
         let mut all = self.sessions.iter();
-        all.find(|(_, s)| s.participant == *participant && s.direction == direction).map(|(id, _)| id)
+        all.find(|(_, s)| s.participant == *participant && s.direction == direction)
+            .map(|(id, _)| id)
     }
 
     pub(super) fn sessions_of(&self, participant: &ParticipantId) -> Vec<SessionId> {
-        let all = self.sessions.iter().filter(|(_, s)| s.participant == *participant);
+        let all = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.participant == *participant);
         all.map(|(id, _)| id.clone()).collect()
     }
 
@@ -126,7 +140,9 @@ impl Room {
 
     /// The hidden receiver of a guest node.
     pub(super) fn viewer_of(&self, node: &NodeId) -> Option<&Participant> {
-        self.participants.iter().find(|p| p.kind == ParticipantKind::Viewer && p.is_of(node))
+        self.participants
+            .iter()
+            .find(|p| p.kind == ParticipantKind::Viewer && p.is_of(node))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -134,12 +150,20 @@ impl Room {
     }
 
     pub(super) fn info(&self) -> RoomInfo {
-        let home_elsewhere = self.home.as_ref().is_some_and(|home| !self.nodes.contains(home));
+        let home_elsewhere = self
+            .home
+            .as_ref()
+            .is_some_and(|home| !self.nodes.contains(home));
         RoomInfo {
             room: (&self.name).into(),
             mode: self.mode,
             nodes: self.nodes.len() + usize::from(home_elsewhere),
-            participants: self.participants.iter().filter(|p| p.is_visible()).map(Participant::listed).collect(),
+            participants: self
+                .participants
+                .iter()
+                .filter(|p| p.is_visible())
+                .map(Participant::listed)
+                .collect(),
         }
     }
 }
@@ -175,7 +199,11 @@ impl Participant {
     pub(super) fn track(&self, name: &str) -> Result<&TrackInfo, Refusal> {
         self.tracks.iter().find(|t| t.track == name).ok_or_else(|| {
             let have: Vec<_> = self.tracks.iter().map(|t| t.track.as_str()).collect();
-            let text = format!("participant \"{}\" has no such track (it has: {}); take a name from trackAdded", self.name, have.join(", "));
+            let text = format!(
+                "participant \"{}\" has no such track (it has: {}); take a name from trackAdded",
+                self.name,
+                have.join(", ")
+            );
             Refusal::new(Code::UnknownTrack, text)
         })
     }

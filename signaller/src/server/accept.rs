@@ -22,7 +22,11 @@ const CONNECTIONS: usize = 20_000;
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop, then gives open connections the chance to end.
-pub(super) async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+pub(super) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

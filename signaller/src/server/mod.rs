@@ -68,9 +68,15 @@ pub enum StartError {
 
 fn remedy(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => "Another program has that port: end it, or choose another address with --listen (port 0 takes a free one).",
-        std::io::ErrorKind::PermissionDenied => "Ports below 1024 need privileges: choose a higher port with --listen.",
-        std::io::ErrorKind::AddrNotAvailable => "This machine has no such address: choose one of its own, or 0.0.0.0 for all, with --listen.",
+        std::io::ErrorKind::AddrInUse => {
+            "Another program has that port: end it, or choose another address with --listen (port 0 takes a free one)."
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "Ports below 1024 need privileges: choose a higher port with --listen."
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "This machine has no such address: choose one of its own, or 0.0.0.0 for all, with --listen."
+        }
         _ => "Choose another address with --listen.",
     }
 }
@@ -94,14 +100,28 @@ impl Server {
     /// [`StartError::Listen`] when the address cannot be had.
     pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
         let listener = TcpListener::bind(config.listen).await;
-        let listener = listener.map_err(|error| StartError::Listen { address: config.listen, error })?;
+        let listener = listener.map_err(|error| StartError::Listen {
+            address: config.listen,
+            error,
+        })?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let (stop, stopped) = watch::channel(false);
         let (switchboard, rooms) = Switchboard::start(config.rooms.clone());
         let sockets = Arc::new(Semaphore::new(SOCKETS as usize));
-        let service = router::router(router::App::new(switchboard.clone(), sockets.clone(), &config));
+        let service = router::router(router::App::new(
+            switchboard.clone(),
+            sockets.clone(),
+            &config,
+        ));
         let accepting = tokio::spawn(accept::accept(listener, service, stopped));
-        Ok(Server { address, switchboard, sockets, stop, accepting, rooms: tokio::spawn(rooms) })
+        Ok(Server {
+            address,
+            switchboard,
+            sockets,
+            stop,
+            accepting,
+            rooms: tokio::spawn(rooms),
+        })
     }
 
     /// Where it listens.
@@ -120,7 +140,13 @@ impl Server {
     pub async fn stop(self) {
         self.switchboard.stop().await;
         let _ = self.stop.send(true);
-        let all = async { tokio::join!(self.accepting, self.rooms, self.sockets.acquire_many(SOCKETS)) };
+        let all = async {
+            tokio::join!(
+                self.accepting,
+                self.rooms,
+                self.sockets.acquire_many(SOCKETS)
+            )
+        };
         let _ = tokio::time::timeout(GOODBYE, all).await;
     }
 }

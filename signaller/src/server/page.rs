@@ -37,10 +37,17 @@ pub(super) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Respon
 
 fn serve(path: &str, headers: &HeaderMap) -> Response<Body> {
     let (Some(media_type), Some(file)) = (media_type(path), find(path)) else {
-        return reply::problem(StatusCode::NOT_FOUND, "notFound", "there is no such file; the page is at /");
+        return reply::problem(
+            StatusCode::NOT_FOUND,
+            "notFound",
+            "there is no such file; the page is at /",
+        );
     };
     let etag = etag(&file);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains(&etag));
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains(&etag));
     let mut response = match known {
         true => Response::new(Body::empty()),
         false => Response::new(Body::from(file.data.into_owned())),
@@ -61,13 +68,22 @@ fn serve(path: &str, headers: &HeaderMap) -> Response<Body> {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert("permissions-policy", HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self), geolocation=()"));
+    headers.insert(
+        "permissions-policy",
+        HeaderValue::from_static(
+            "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
+        ),
+    );
     response
 }
 
 /// Plain file names only: nothing above or below the directory, nothing hidden.
 fn find(path: &str) -> Option<EmbeddedFile> {
-    let plain = !path.starts_with('.') && !path.contains("..") && path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/'));
+    let plain = !path.starts_with('.')
+        && !path.contains("..")
+        && path
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/'));
     if plain { Files::get(path) } else { None }
 }
 
@@ -88,6 +104,10 @@ fn media_type(path: &str) -> Option<&'static str> {
 
 fn etag(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
-    let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hash
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("\"{hex}\"")
 }

@@ -8,17 +8,23 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 /// The refusal as a JSON body with its status.
 pub(super) fn refused(refusal: &Refusal) -> Response<Body> {
     let body = serde_json::json!({ "code": refusal.code.as_str(), "message": refusal.message });
-    let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(status, body.to_string());
     if let Some(seconds) = refusal.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
 /// A problem that has no code of the protocol, as JSON.
 pub(super) fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    json(status, serde_json::json!({ "code": code, "message": message }).to_string())
+    json(
+        status,
+        serde_json::json!({ "code": code, "message": message }).to_string(),
+    )
 }
 
 pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
@@ -35,6 +41,9 @@ fn with_type(status: StatusCode, media_type: &'static str, body: String) -> Resp
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }

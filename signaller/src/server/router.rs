@@ -23,7 +23,11 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn new(switchboard: Switchboard, sockets: Arc<Semaphore>, config: &ServerConfig) -> App {
+    pub(super) fn new(
+        switchboard: Switchboard,
+        sockets: Arc<Semaphore>,
+        config: &ServerConfig,
+    ) -> App {
         App {
             switchboard,
             origins: config.allowed_origins.clone(),
@@ -37,17 +41,38 @@ pub(super) fn router(app: App) -> Router {
     Router::new()
         .route("/ws", get(ws::any_room))
         .route("/ws/{room}", get(ws::one_room))
-        .route("/whip/{room}", whip::collection(crate::rooms::Resource::Whip))
-        .route("/whip/{room}/{session}", whip::session(crate::rooms::Resource::Whip))
-        .route("/whep/{room}", whip::collection(crate::rooms::Resource::Whep))
-        .route("/whep/{room}/{session}", whip::session(crate::rooms::Resource::Whep))
-        .route("/healthz", get(|| async { reply::text(StatusCode::OK, "ok\n") }))
+        .route(
+            "/whip/{room}",
+            whip::collection(crate::rooms::Resource::Whip),
+        )
+        .route(
+            "/whip/{room}/{session}",
+            whip::session(crate::rooms::Resource::Whip),
+        )
+        .route(
+            "/whep/{room}",
+            whip::collection(crate::rooms::Resource::Whep),
+        )
+        .route(
+            "/whep/{room}/{session}",
+            whip::session(crate::rooms::Resource::Whep),
+        )
+        .route(
+            "/healthz",
+            get(|| async { reply::text(StatusCode::OK, "ok\n") }),
+        )
         .route("/readyz", get(ready))
         .route("/api/v1/rooms", get(rooms))
         .route("/", get(page::index))
         .route("/r/{room}", get(page::room))
         .route("/static/{*path}", get(page::file))
-        .fallback(|| async { reply::problem(StatusCode::NOT_FOUND, "notFound", "there is nothing at this path; the page is at / and the rooms are at /r/{room}") })
+        .fallback(|| async {
+            reply::problem(
+                StatusCode::NOT_FOUND,
+                "notFound",
+                "there is nothing at this path; the page is at / and the rooms are at /r/{room}",
+            )
+        })
         .with_state(app)
 }
 
@@ -60,8 +85,15 @@ async fn ready(State(app): State<App>) -> Response<Body> {
 
 async fn rooms(State(app): State<App>) -> Response<Body> {
     match app.switchboard.ask(HttpRequest::List).await {
-        Ok(HttpReply::Rooms(list)) => reply::json(StatusCode::OK, serde_json::to_string(&list).unwrap_or_default()),
-        Ok(_) => reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the list of rooms could not be made"),
+        Ok(HttpReply::Rooms(list)) => reply::json(
+            StatusCode::OK,
+            serde_json::to_string(&list).unwrap_or_default(),
+        ),
+        Ok(_) => reply::problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the list of rooms could not be made",
+        ),
         Err(refusal) => reply::refused(&refusal),
     }
 }

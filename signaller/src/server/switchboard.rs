@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one task that owns the rooms, and the channels to it.
 
-use crate::rooms::{Code, ConnectionId, HttpId, HttpReply, HttpRequest, IdSource, Input, Outgoing, Refusal, RoomName, Rooms, Settings};
+use crate::rooms::{
+    Code, ConnectionId, HttpId, HttpReply, HttpRequest, IdSource, Input, Outgoing, Refusal,
+    RoomName, Rooms, Settings,
+};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,10 +31,23 @@ pub(super) enum Frame {
 }
 
 enum Event {
-    Opened { connection: ConnectionId, room: Option<RoomName>, frames: mpsc::Sender<Frame> },
-    Message { connection: ConnectionId, text: String },
-    Closed { connection: ConnectionId, clean: bool },
-    Http { request: HttpRequest, reply: oneshot::Sender<Result<HttpReply, Refusal>> },
+    Opened {
+        connection: ConnectionId,
+        room: Option<RoomName>,
+        frames: mpsc::Sender<Frame>,
+    },
+    Message {
+        connection: ConnectionId,
+        text: String,
+    },
+    Closed {
+        connection: ConnectionId,
+        clean: bool,
+    },
+    Http {
+        request: HttpRequest,
+        reply: oneshot::Sender<Result<HttpReply, Refusal>>,
+    },
     Stop,
 }
 
@@ -44,7 +60,9 @@ pub(super) struct Switchboard {
 
 impl Switchboard {
     /// The switchboard and the task that works it.
-    pub(super) fn start(settings: Settings) -> (Switchboard, impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn start(
+        settings: Settings,
+    ) -> (Switchboard, impl Future<Output = ()> + Send + 'static) {
         let (events, inbox) = mpsc::channel(INBOX);
         let desk = Desk {
             rooms: Rooms::new(Instant::now(), settings, IdSource::random()),
@@ -52,14 +70,30 @@ impl Switchboard {
             replies: HashMap::new(),
             next_http: 0,
         };
-        (Switchboard { events, connections: Arc::default() }, desk.work(inbox))
+        (
+            Switchboard {
+                events,
+                connections: Arc::default(),
+            },
+            desk.work(inbox),
+        )
     }
 
     /// Connects a WebSocket: its number, and what it is told.
-    pub(super) async fn open(&self, room: Option<RoomName>) -> (ConnectionId, mpsc::Receiver<Frame>) {
+    pub(super) async fn open(
+        &self,
+        room: Option<RoomName>,
+    ) -> (ConnectionId, mpsc::Receiver<Frame>) {
         let connection = ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed));
         let (frames, told) = mpsc::channel(QUEUE);
-        let _ = self.events.send(Event::Opened { connection, room, frames }).await;
+        let _ = self
+            .events
+            .send(Event::Opened {
+                connection,
+                room,
+                frames,
+            })
+            .await;
         (connection, told)
     }
 
@@ -74,8 +108,16 @@ impl Switchboard {
     /// Asks on behalf of an HTTP client.
     pub(super) async fn ask(&self, request: HttpRequest) -> Result<HttpReply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let stopping = || Refusal::new(Code::Internal, "the server is stopping; try again when it is back");
-        self.events.send(Event::Http { request, reply }).await.map_err(|_| stopping())?;
+        let stopping = || {
+            Refusal::new(
+                Code::Internal,
+                "the server is stopping; try again when it is back",
+            )
+        };
+        self.events
+            .send(Event::Http { request, reply })
+            .await
+            .map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 
@@ -95,7 +137,10 @@ struct Desk {
 impl Desk {
     async fn work(mut self, mut inbox: mpsc::Receiver<Event>) {
         loop {
-            let timeout = self.rooms.poll_timeout().map(tokio::time::Instant::from_std);
+            let timeout = self
+                .rooms
+                .poll_timeout()
+                .map(tokio::time::Instant::from_std);
             let never = tokio::time::Instant::now() + std::time::Duration::from_secs(3600);
             let outgoing = tokio::select! {
                 event = inbox.recv() => match event {
@@ -107,13 +152,20 @@ impl Desk {
             self.carry_out(outgoing);
         }
         for line in self.lines.values() {
-            let _ = line.try_send(Frame::Close { code: 1001, reason: "the server stops" });
+            let _ = line.try_send(Frame::Close {
+                code: 1001,
+                reason: "the server stops",
+            });
         }
     }
 
     fn take(&mut self, event: Event) -> Vec<Outgoing> {
         let input = match event {
-            Event::Opened { connection, room, frames } => {
+            Event::Opened {
+                connection,
+                room,
+                frames,
+            } => {
                 self.lines.insert(connection, frames);
                 Input::Opened { connection, room }
             }
@@ -144,7 +196,13 @@ impl Desk {
             for connection in stuck {
                 tracing::warn!(connection = connection.0, "cut off: it does not read");
                 self.lines.remove(&connection);
-                outgoing.extend(self.rooms.handle(Instant::now(), Input::Closed { connection, clean: false }));
+                outgoing.extend(self.rooms.handle(
+                    Instant::now(),
+                    Input::Closed {
+                        connection,
+                        clean: false,
+                    },
+                ));
             }
         }
     }
@@ -168,10 +226,18 @@ impl Desk {
         }
     }
 
-    fn send(&self, to: ConnectionId, message: &impl Serialize, to_node: bool) -> Option<ConnectionId> {
+    fn send(
+        &self,
+        to: ConnectionId,
+        message: &impl Serialize,
+        to_node: bool,
+    ) -> Option<ConnectionId> {
         let line = self.lines.get(&to)?;
         match serde_json::to_string(message) {
-            Ok(json) => line.try_send(Frame::Text { json, to_node }).is_err().then_some(to),
+            Ok(json) => line
+                .try_send(Frame::Text { json, to_node })
+                .is_err()
+                .then_some(to),
             Err(error) => {
                 tracing::error!(%error, "a message could not be written");
                 None

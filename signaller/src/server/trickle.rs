@@ -23,7 +23,10 @@ pub(super) fn parse(text: &str) -> Result<Fragment, String> {
             continue;
         }
         if line.as_bytes().get(1) != Some(&b'=') {
-            return Err(format!("line {} of the fragment is no SDP line (x=…); see RFC 8840", number + 1));
+            return Err(format!(
+                "line {} of the fragment is no SDP line (x=…); see RFC 8840",
+                number + 1
+            ));
         }
         if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
             fragment.ufrag.get_or_insert_with(|| ufrag.to_owned());
@@ -32,12 +35,16 @@ pub(super) fn parse(text: &str) -> Result<Fragment, String> {
         } else if line.starts_with("m=") {
             mid = None;
         } else if line.starts_with("a=candidate:") {
-            fragment.candidates.push((line[2..].to_owned(), mid.clone()));
+            fragment
+                .candidates
+                .push((line[2..].to_owned(), mid.clone()));
         } else if line == "a=end-of-candidates" {
             fragment.candidates.push((String::new(), mid.clone()));
         }
         if fragment.candidates.len() > MAX_CANDIDATES {
-            return Err(format!("the fragment has more than {MAX_CANDIDATES} candidates; send fewer at once"));
+            return Err(format!(
+                "the fragment has more than {MAX_CANDIDATES} candidates; send fewer at once"
+            ));
         }
     }
     Ok(fragment)

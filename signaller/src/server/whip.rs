@@ -7,7 +7,9 @@ use super::reply;
 use super::router::App;
 use super::trickle;
 use crate::protocol::IceServer;
-use crate::rooms::{Code, HttpReply, HttpRequest, MAX_SDP, Refusal, Resource, RoomName, SessionId, etag};
+use crate::rooms::{
+    Code, HttpReply, HttpRequest, MAX_SDP, Refusal, Resource, RoomName, SessionId, etag,
+};
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -27,7 +29,10 @@ struct Who {
 
 /// `/whip/{room}` or `/whep/{room}`.
 pub(super) fn collection(resource: Resource) -> MethodRouter<App> {
-    let create = move |State(app): State<App>, Path(room): Path<String>, Query(who): Query<Who>, request: Request| async move {
+    let create = move |State(app): State<App>,
+                       Path(room): Path<String>,
+                       Query(who): Query<Who>,
+                       request: Request| async move {
         let cors = match app.origins.check(request.headers()) {
             Ok(origin) => origin,
             Err(refusal) => return reply::refused(&refusal),
@@ -43,7 +48,9 @@ pub(super) fn collection(resource: Resource) -> MethodRouter<App> {
 
 /// `/whip/{room}/{session}` or `/whep/{room}/{session}`.
 pub(super) fn session(resource: Resource) -> MethodRouter<App> {
-    let patch = move |State(app): State<App>, Path((room, session)): Path<(String, String)>, request: Request| async move {
+    let patch = move |State(app): State<App>,
+                      Path((room, session)): Path<(String, String)>,
+                      request: Request| async move {
         let cors = match app.origins.check(request.headers()) {
             Ok(origin) => origin,
             Err(refusal) => return reply::refused(&refusal),
@@ -54,7 +61,9 @@ pub(super) fn session(resource: Resource) -> MethodRouter<App> {
         };
         with_cors(response, cors)
     };
-    let delete = move |State(app): State<App>, Path((room, session)): Path<(String, String)>, headers: HeaderMap| async move {
+    let delete = move |State(app): State<App>,
+                       Path((room, session)): Path<(String, String)>,
+                       headers: HeaderMap| async move {
         let cors = match app.origins.check(&headers) {
             Ok(origin) => origin,
             Err(refusal) => return reply::refused(&refusal),
@@ -65,7 +74,9 @@ pub(super) fn session(resource: Resource) -> MethodRouter<App> {
         };
         with_cors(response, cors)
     };
-    axum::routing::patch(patch).delete(delete).merge(preflight())
+    axum::routing::patch(patch)
+        .delete(delete)
+        .merge(preflight())
 }
 
 fn preflight() -> MethodRouter<App> {
@@ -73,8 +84,13 @@ fn preflight() -> MethodRouter<App> {
         match app.origins.check(&headers) {
             Ok(origin) => {
                 let mut response = with_cors(empty(StatusCode::NO_CONTENT), origin);
-                response.headers_mut().insert("accept-post", HeaderValue::from_static("application/sdp"));
-                response.headers_mut().insert("accept-patch", HeaderValue::from_static("application/trickle-ice-sdpfrag"));
+                response
+                    .headers_mut()
+                    .insert("accept-post", HeaderValue::from_static("application/sdp"));
+                response.headers_mut().insert(
+                    "accept-patch",
+                    HeaderValue::from_static("application/trickle-ice-sdpfrag"),
+                );
                 response
             }
             Err(refusal) => reply::refused(&refusal),
@@ -103,7 +119,13 @@ impl Failure {
     }
 }
 
-async fn create(app: &App, resource: Resource, room: &str, who: Who, request: Request) -> Result<(SessionId, String), Failure> {
+async fn create(
+    app: &App,
+    resource: Resource,
+    room: &str,
+    who: Who,
+    request: Request,
+) -> Result<(SessionId, String), Failure> {
     let room = RoomName::parse(room)?;
     needs_type(request.headers(), "application/sdp")?;
     let sdp = body(request).await?;
@@ -111,34 +133,72 @@ async fn create(app: &App, resource: Resource, room: &str, who: Who, request: Re
         Resource::Whip => who.name,
         Resource::Whep => who.participant,
     };
-    match app.switchboard.ask(HttpRequest::Create { resource, room, name, sdp }).await? {
+    match app
+        .switchboard
+        .ask(HttpRequest::Create {
+            resource,
+            room,
+            name,
+            sdp,
+        })
+        .await?
+    {
         HttpReply::Created { session, sdp } => Ok((session, sdp)),
         _ => Err(unexpected()),
     }
 }
 
-async fn trickle_in(app: &App, resource: Resource, room: &str, session: String, request: Request) -> Result<(), Failure> {
+async fn trickle_in(
+    app: &App,
+    resource: Resource,
+    room: &str,
+    session: String,
+    request: Request,
+) -> Result<(), Failure> {
     needs_type(request.headers(), "application/trickle-ice-sdpfrag")?;
-    let if_match = request.headers().get(header::IF_MATCH).map(|v| v.to_str().unwrap_or("?").to_owned());
+    let if_match = request
+        .headers()
+        .get(header::IF_MATCH)
+        .map(|v| v.to_str().unwrap_or("?").to_owned());
     let text = body(request).await?;
     let room = RoomName::parse(room)?;
     let fragment = trickle::parse(&text).map_err(|why| Refusal::new(Code::BadSdp, why))?;
-    let request = HttpRequest::Trickle { resource, room, session, if_match, ufrag: fragment.ufrag, candidates: fragment.candidates };
+    let request = HttpRequest::Trickle {
+        resource,
+        room,
+        session,
+        if_match,
+        ufrag: fragment.ufrag,
+        candidates: fragment.candidates,
+    };
     app.switchboard.ask(request).await?;
     Ok(())
 }
 
 async fn end(app: &App, resource: Resource, room: &str, session: String) -> Result<(), Refusal> {
     let room = RoomName::parse(room)?;
-    app.switchboard.ask(HttpRequest::Delete { resource, room, session }).await.map(drop)
+    app.switchboard
+        .ask(HttpRequest::Delete {
+            resource,
+            room,
+            session,
+        })
+        .await
+        .map(drop)
 }
 
 fn unexpected() -> Failure {
-    Failure::Refused(Refusal::new(Code::Internal, "the rooms gave an answer that does not fit the question"))
+    Failure::Refused(Refusal::new(
+        Code::Internal,
+        "the rooms gave an answer that does not fit the question",
+    ))
 }
 
 fn needs_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Failure> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case(wanted) {
         return Ok(());
@@ -147,34 +207,69 @@ fn needs_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Failure> 
         "application/sdp" => "the body must be an SDP offer with Content-Type: application/sdp",
         _ => "the body must be an ICE fragment with Content-Type: application/trickle-ice-sdpfrag",
     };
-    Err(Failure::Status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", message))
+    Err(Failure::Status(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupportedMediaType",
+        message,
+    ))
 }
 
 async fn body(request: Request) -> Result<String, Failure> {
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_SDP as u64) {
         return Err(too_large());
     }
-    let bytes = match tokio::time::timeout(BODY, axum::body::to_bytes(request.into_body(), MAX_SDP)).await {
+    let bytes = match tokio::time::timeout(BODY, axum::body::to_bytes(request.into_body(), MAX_SDP))
+        .await
+    {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return Err(too_large()),
-        Err(_) => return Err(Failure::Status(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come within 15 s; send it at once")),
+        Err(_) => {
+            return Err(Failure::Status(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "the body did not come within 15 s; send it at once",
+            ));
+        }
     };
-    String::from_utf8(bytes.into()).map_err(|_| Failure::Refused(Refusal::new(Code::BadSdp, "the body is not UTF-8; send the SDP as it is")))
+    String::from_utf8(bytes.into()).map_err(|_| {
+        Failure::Refused(Refusal::new(
+            Code::BadSdp,
+            "the body is not UTF-8; send the SDP as it is",
+        ))
+    })
 }
 
 fn too_large() -> Failure {
-    Failure::Refused(Refusal::new(Code::TooLarge, "the body has more than 256 KiB; offer fewer m-lines or codecs"))
+    Failure::Refused(Refusal::new(
+        Code::TooLarge,
+        "the body has more than 256 KiB; offer fewer m-lines or codecs",
+    ))
 }
 
-fn created(app: &App, resource: Resource, room: &str, session: &SessionId, sdp: String) -> Response<Body> {
+fn created(
+    app: &App,
+    resource: Resource,
+    room: &str,
+    session: &SessionId,
+    sdp: String,
+) -> Response<Body> {
     let mut response = Response::new(Body::from(sdp));
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/sdp"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/sdp"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let location = format!("/{}/{room}/{session}", resource.as_str());
-    for (name, value) in [(header::LOCATION, location), (header::ETAG, etag(session.as_str()))] {
+    for (name, value) in [
+        (header::LOCATION, location),
+        (header::ETAG, etag(session.as_str())),
+    ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
@@ -189,11 +284,20 @@ fn created(app: &App, resource: Resource, room: &str, session: &SessionId, sdp: 
 fn links(server: &IceServer) -> Vec<HeaderValue> {
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
     let credentials = match (&server.username, &server.credential) {
-        (Some(user), Some(password)) => format!("; username=\"{}\"; credential=\"{}\"; credential-type=\"password\"", quoted(user), quoted(password)),
+        (Some(user), Some(password)) => format!(
+            "; username=\"{}\"; credential=\"{}\"; credential-type=\"password\"",
+            quoted(user),
+            quoted(password)
+        ),
         _ => String::new(),
     };
-    let links = server.urls.iter().map(|url| format!("<{url}>; rel=\"ice-server\"{credentials}"));
-    links.filter_map(|link| HeaderValue::from_str(&link).ok()).collect()
+    let links = server
+        .urls
+        .iter()
+        .map(|url| format!("<{url}>; rel=\"ice-server\"{credentials}"));
+    links
+        .filter_map(|link| HeaderValue::from_str(&link).ok())
+        .collect()
 }
 
 fn empty(status: StatusCode) -> Response<Body> {
@@ -205,11 +309,25 @@ fn empty(status: StatusCode) -> Response<Body> {
 fn with_cors(mut response: Response<Body>, origin: Option<String>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    let Some(origin) = origin.and_then(|o| HeaderValue::from_str(&o).ok()) else { return response };
+    let Some(origin) = origin.and_then(|o| HeaderValue::from_str(&o).ok()) else {
+        return response;
+    };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, PATCH, DELETE, OPTIONS"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type, Authorization, If-Match"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location, ETag, Link, Retry-After"));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("POST, PATCH, DELETE, OPTIONS"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Content-Type, Authorization, If-Match"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Location, ETag, Link, Retry-After"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("600"),
+    );
     response
 }

@@ -40,7 +40,11 @@ pub(super) async fn any_room(State(app): State<App>, request: Request) -> Respon
 }
 
 /// `GET /ws/{room}`.
-pub(super) async fn one_room(State(app): State<App>, Path(room): Path<String>, request: Request) -> Response<Body> {
+pub(super) async fn one_room(
+    State(app): State<App>,
+    Path(room): Path<String>,
+    request: Request,
+) -> Response<Body> {
     match RoomName::parse(&room) {
         Ok(room) => upgrade(app, Some(room), request),
         Err(refusal) => reply::refused(&refusal),
@@ -56,7 +60,10 @@ fn upgrade(app: App, room: Option<RoomName>, mut request: Request) -> Response<B
         return reply::refused(&refusal);
     }
     let Ok(permit) = app.sockets.try_acquire_owned() else {
-        return reply::refused(&Refusal::new(Code::Full, "the server has its limit of WebSockets; try later"));
+        return reply::refused(&Refusal::new(
+            Code::Full,
+            "the server has its limit of WebSockets; try later",
+        ));
     };
     let upgrading = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -76,35 +83,60 @@ fn upgrade(app: App, room: Option<RoomName>, mut request: Request) -> Response<B
 fn key(headers: &HeaderMap) -> Result<HeaderValue, &'static str> {
     let has = |name: header::HeaderName, word: &str| {
         let all = headers.get_all(name);
-        all.iter().filter_map(|v| v.to_str().ok()).any(|v| v.split(',').any(|w| w.trim().eq_ignore_ascii_case(word)))
+        all.iter()
+            .filter_map(|v| v.to_str().ok())
+            .any(|v| v.split(',').any(|w| w.trim().eq_ignore_ascii_case(word)))
     };
     if !has(header::UPGRADE, "websocket") || !has(header::CONNECTION, "upgrade") {
-        return Err("this is a WebSocket address: open it with a WebSocket client, or see the page at /");
+        return Err(
+            "this is a WebSocket address: open it with a WebSocket client, or see the page at /",
+        );
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
         return Err("only WebSocket version 13 (RFC 6455) is spoken here");
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("Sec-WebSocket-Key is missing")?;
-    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| "Sec-WebSocket-Key is malformed")
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .ok_or("Sec-WebSocket-Key is missing")?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+        .map_err(|_| "Sec-WebSocket-Key is malformed")
 }
 
 fn upgrade_required(why: &str) -> Response<Body> {
     let mut response = reply::problem(StatusCode::UPGRADE_REQUIRED, "badMessage", why);
     let headers = response.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    headers.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
     response
 }
 
 async fn run(switchboard: Switchboard, room: Option<RoomName>, upgrading: OnUpgrade) {
-    let Ok(upgraded) = upgrading.await else { return };
+    let Ok(upgraded) = upgrading.await else {
+        return;
+    };
     let io = TokioAdapter::new(TokioIo::new(upgraded));
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
     let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
     let (id, frames) = switchboard.open(room).await;
-    let connection = Connection { socket, switchboard: switchboard.clone(), id, frames, allowance: Some(Allowance::new()), heard: Instant::now() };
-    let clean = connection.run().await;
-    switchboard.closed(id, clean).await;
+    let mut connection = Connection {
+        socket,
+        switchboard: switchboard.clone(),
+        id,
+        frames,
+        allowance: Some(Allowance::new()),
+        heard: Instant::now(),
+    };
+    let end = connection.work().await;
+    // Before the goodbyes, which may take a while: the others are to know at once.
+    switchboard
+        .closed(id, matches!(end, End::Theirs { clean: true }))
+        .await;
+    connection.say_goodbye(end).await;
 }
 
 struct Connection {
@@ -126,8 +158,8 @@ enum End {
 }
 
 impl Connection {
-    /// Works the connection until it ends. True when the other side said goodbye.
-    async fn run(mut self) -> bool {
+    /// Carries messages both ways until it ends.
+    async fn work(&mut self) -> End {
         let mut ping = interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -136,13 +168,8 @@ impl Connection {
                 message = self.socket.next() => self.hear(message).await,
                 _ = ping.tick() => self.ping().await,
             };
-            match end {
-                None => {}
-                Some(End::Theirs { clean }) => return clean,
-                Some(End::Ours { code, reason }) => {
-                    self.say_goodbye(code, reason).await;
-                    return false;
-                }
+            if let Some(end) = end {
+                return end;
             }
         }
     }
@@ -156,7 +183,10 @@ impl Connection {
                 self.write(Message::text(json)).await
             }
             Some(Frame::Close { code, reason }) => Some(End::Ours { code, reason }),
-            None => Some(End::Ours { code: 1008, reason: "messages are not read" }),
+            None => Some(End::Ours {
+                code: 1008,
+                reason: "messages are not read",
+            }),
         }
     }
 
@@ -165,27 +195,40 @@ impl Connection {
         match message {
             Some(Ok(Message::Text(text))) => {
                 if self.allowance.as_mut().is_some_and(|a| !a.spend()) {
-                    return Some(End::Ours { code: 1008, reason: "rateLimited: too many messages" });
+                    return Some(End::Ours {
+                        code: 1008,
+                        reason: "rateLimited: too many messages",
+                    });
                 }
-                self.switchboard.message(self.id, text.as_str().to_owned()).await;
+                self.switchboard
+                    .message(self.id, text.as_str().to_owned())
+                    .await;
                 None
             }
-            Some(Ok(Message::Binary(_))) => Some(End::Ours { code: 1003, reason: "only text frames with JSON" }),
-            Some(Ok(Message::Close(_))) => {
-                // The library answers the close frame while we let it write.
-                let _ = timeout(CLOSE, self.socket.close(None)).await;
-                Some(End::Theirs { clean: true })
-            }
+            Some(Ok(Message::Binary(_))) => Some(End::Ours {
+                code: 1003,
+                reason: "only text frames with JSON",
+            }),
+            Some(Ok(Message::Close(_))) => Some(End::Theirs { clean: true }),
             Some(Ok(_)) => None,
-            Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => Some(End::Ours { code: 1009, reason: "a message may have 512 KiB" }),
-            Some(Err(Error::Protocol(_) | Error::Utf8(_))) => Some(End::Ours { code: 1002, reason: "not the WebSocket protocol" }),
+            Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => Some(End::Ours {
+                code: 1009,
+                reason: "a message may have 512 KiB",
+            }),
+            Some(Err(Error::Protocol(_) | Error::Utf8(_))) => Some(End::Ours {
+                code: 1002,
+                reason: "not the WebSocket protocol",
+            }),
             Some(Err(_)) | None => Some(End::Theirs { clean: false }),
         }
     }
 
     async fn ping(&mut self) -> Option<End> {
         if self.heard.elapsed() > SILENCE {
-            return Some(End::Ours { code: 1008, reason: "nothing heard for 30 s" });
+            return Some(End::Ours {
+                code: 1008,
+                reason: "nothing heard for 30 s",
+            });
         }
         self.write(Message::Ping(Default::default())).await
     }
@@ -197,10 +240,18 @@ impl Connection {
         }
     }
 
-    async fn say_goodbye(&mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+    /// Closes as RFC 6455 §7.1.1 asks: both close frames, then TCP.
+    async fn say_goodbye(mut self, end: End) {
+        let frame = match end {
+            End::Ours { code, reason } => Some(CloseFrame {
+                code: CloseCode::from(code),
+                reason: reason.into(),
+            }),
+            End::Theirs { clean: true } => None,
+            End::Theirs { clean: false } => return,
+        };
         let exchange = async {
-            let _ = self.socket.close(Some(frame)).await;
+            let _ = self.socket.close(frame).await;
             // Reads on until the other side has closed too, so that what was sent arrives.
             while let Some(Ok(_)) = self.socket.next().await {}
         };
@@ -219,7 +270,10 @@ impl Allowance {
     const PER_SECOND: f64 = 100.0;
 
     fn new() -> Allowance {
-        Allowance { tokens: Self::BURST, at: Instant::now() }
+        Allowance {
+            tokens: Self::BURST,
+            at: Instant::now(),
+        }
     }
 
     fn spend(&mut self) -> bool {

@@ -2,7 +2,10 @@
 //! Rooms in virtual time, with everything that goes out kept as JSON.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use gst_rtc_signaller::rooms::{ConnectionId, HttpId, HttpReply, HttpRequest, IdSource, Input, Outgoing, Refusal, Resource, RoomName, Rooms, Settings};
+use gst_rtc_signaller::rooms::{
+    ConnectionId, HttpId, HttpReply, HttpRequest, IdSource, Input, Outgoing, Refusal, Resource,
+    RoomName, Rooms, Settings,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -31,7 +34,9 @@ impl Hall {
         let now = Instant::now();
         let mut state = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834_u128;
         let ids = IdSource::from_fn(move || {
-            state = state.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f);
+            state = state
+                .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+                .wrapping_add(0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f);
             state
         });
         Hall {
@@ -57,7 +62,10 @@ impl Hall {
     }
 
     pub fn say_text(&mut self, connection: ConnectionId, text: &str) {
-        self.input(Input::Message { connection, text: text.to_owned() });
+        self.input(Input::Message {
+            connection,
+            text: text.to_owned(),
+        });
     }
 
     pub fn hang_up(&mut self, connection: ConnectionId, clean: bool) {
@@ -90,10 +98,17 @@ impl Hall {
     fn keep(&mut self, outgoing: Vec<Outgoing>) {
         for one in outgoing {
             match one {
-                Outgoing::Peer { to, message } => self.inbox(to).push_back(serde_json::to_value(message).expect("JSON")),
-                Outgoing::Node { to, message } => self.inbox(to).push_back(serde_json::to_value(message).expect("JSON")),
+                Outgoing::Peer { to, message } => self
+                    .inbox(to)
+                    .push_back(serde_json::to_value(message).expect("JSON")),
+                Outgoing::Node { to, message } => self
+                    .inbox(to)
+                    .push_back(serde_json::to_value(message).expect("JSON")),
                 Outgoing::Close { to, code, .. } => drop(self.closed.insert(to, code)),
-                Outgoing::Http { to, reply } => assert!(self.replies.insert(to, reply).is_none(), "two replies to one request"),
+                Outgoing::Http { to, reply } => assert!(
+                    self.replies.insert(to, reply).is_none(),
+                    "two replies to one request"
+                ),
             }
         }
     }
@@ -144,18 +159,30 @@ impl Hall {
         let connection = self.open(room);
         self.say(connection, json!({"type": "node", "version": 1}));
         let ready = self.expect(connection, "nodeReady");
-        (connection, ready["node"].as_str().expect("an id").to_owned())
+        (
+            connection,
+            ready["node"].as_str().expect("an id").to_owned(),
+        )
     }
 
     /// The node answers the next offer, and gives the session.
     pub fn answer(&mut self, node: ConnectionId) -> String {
         let offer = self.expect(node, "offer");
-        self.say(node, json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}));
+        self.say(
+            node,
+            json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}),
+        );
         offer["session"].as_str().expect("a session").to_owned()
     }
 
     /// Publishes and has the node say that there is video.
-    pub fn publish(&mut self, peer: ConnectionId, node: ConnectionId, room: &str, id: &str) -> String {
+    pub fn publish(
+        &mut self,
+        peer: ConnectionId,
+        node: ConnectionId,
+        room: &str,
+        id: &str,
+    ) -> String {
         self.say(peer, json!({"type": "publish", "sdp": OFFER}));
         let session = self.answer(node);
         self.expect(peer, "published");
@@ -173,9 +200,19 @@ pub fn room(name: &str) -> RoomName {
 }
 
 pub fn whip(name: &str, participant: &str) -> HttpRequest {
-    HttpRequest::Create { resource: Resource::Whip, room: room(name), name: Some(participant.to_owned()), sdp: OFFER.to_owned() }
+    HttpRequest::Create {
+        resource: Resource::Whip,
+        room: room(name),
+        name: Some(participant.to_owned()),
+        sdp: OFFER.to_owned(),
+    }
 }
 
 pub fn whep(name: &str, participant: Option<&str>) -> HttpRequest {
-    HttpRequest::Create { resource: Resource::Whep, room: room(name), name: participant.map(str::to_owned), sdp: OFFER.to_owned() }
+    HttpRequest::Create {
+        resource: Resource::Whep,
+        room: room(name),
+        name: participant.map(str::to_owned),
+        sdp: OFFER.to_owned(),
+    }
 }
