@@ -132,7 +132,7 @@ export class Peer {
     const offered = description.type === 'offer';
     const ready = !this.making && (this.pc.signalingState === 'stable' || this.answering);
     this.ignoring = offered && !ready && !this.polite;
-    if (this.ignoring) return;
+    if (this.ignoring || (!offered && this.pc.signalingState === 'stable')) return; // answered twice: the offer was sent again
     this.answering = !offered;
     await this.pc.setRemoteDescription(description);
     this.answering = false;
