@@ -21,6 +21,7 @@ fn start(config: HubConfig) -> Result<Hub, StartError> {
 
 #[test]
 fn twenty_starts_and_stops_leave_no_thread_descriptor_or_port() {
+    gst::init().expect("GStreamer");
     let listen: Vec<SocketAddr> = ["127.0.0.1:0", "[::1]:0"].map(|a| a.parse().expect("an address")).into();
     // Nothing listens on the port of a dropped listener: the client tries in vain all the time.
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
@@ -32,14 +33,14 @@ fn twenty_starts_and_stops_leave_no_thread_descriptor_or_port() {
         ..HubConfig::default()
     };
     // What libraries open once, they keep.
-    start(config.clone()).expect("a hub").stop();
+    drop(start(config.clone()).expect("a hub"));
     let before = (count("fd"), count("task"));
     for _ in 0..20 {
         let hub = start(config.clone()).expect("a hub");
         assert_eq!(count("task"), before.1 + 4);
         let ports: Vec<SocketAddr> = hub.stats().workers.into_iter().flat_map(|worker| worker.local).collect();
         assert_eq!(ports.len(), 6);
-        hub.stop();
+        drop(hub);
         assert_eq!((count("fd"), count("task")), before);
         for port in ports {
             UdpSocket::bind(port).expect("the port is free again");

@@ -59,7 +59,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Binds the sockets, starts the workers and looks for the signaller.
+    /// Binds the sockets, starts the workers and looks for the signaller. GStreamer must have been initialised: its SDP library is used.
     ///
     /// # Errors
     /// Wrong values, taken ports, exhausted limits. A signaller that cannot be reached is none of these: it is looked for until
@@ -78,8 +78,10 @@ impl Hub {
         let ended = threads.next().map(JoinHandle::join);
         self.workers.iter().for_each(|worker| worker.send(Command::Stop));
         for result in ended.into_iter().chain(threads.map(JoinHandle::join)) {
-            if let Err(panic) = result {
-                std::panic::resume_unwind(panic);
+            match result {
+                // A fault of ours shall not stay hidden, but a second panic while one is under way would abort.
+                Err(panic) if !std::thread::panicking() => std::panic::resume_unwind(panic),
+                _ => {}
             }
         }
     }

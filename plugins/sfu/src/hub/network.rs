@@ -37,9 +37,14 @@ impl Network {
         candidates(&addresses)
     }
 
-    /// The candidates a session that dials sends from: our own addresses, whatever others see.
+    /// The candidates a session that dials sends from: our own addresses, whatever others see. TCP is for others to dial in.
     pub(super) fn own(&self, worker: u8) -> Vec<Candidate> {
-        candidates(&self.hosts(worker))
+        udp(candidates(&self.hosts(worker)))
+    }
+
+    /// The candidates to announce for a session that dials.
+    pub(super) fn dialling(&self, worker: u8) -> Vec<Candidate> {
+        udp(self.announced(worker))
     }
 
     fn hosts(&self, worker: u8) -> Vec<SocketAddr> {
@@ -54,6 +59,11 @@ impl Network {
         hosts.truncate(MOST);
         hosts
     }
+}
+
+fn udp(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.retain(|candidate| candidate.proto == Proto::Udp);
+    candidates
 }
 
 /// What an address bound to stands for.

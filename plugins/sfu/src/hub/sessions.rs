@@ -181,6 +181,7 @@ impl State {
     }
 
     pub(super) fn local_transport(&self, worker: u8, ice_lite: bool) -> LocalTransport {
+        let network = &self.settings.network;
         let mut fresh = credentials();
         while self.sessions.values().any(|s| s.local.ufrag == fresh.0) {
             fresh = credentials();
@@ -189,7 +190,7 @@ impl State {
             ufrag: fresh.0,
             pwd: fresh.1,
             fingerprint: self.settings.fingerprint.clone(),
-            candidates: self.settings.network.announced(worker),
+            candidates: if ice_lite { network.announced(worker) } else { network.dialling(worker) },
             ice_lite,
         }
     }

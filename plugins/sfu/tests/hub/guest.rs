@@ -43,7 +43,8 @@ impl Pair {
     fn relay(&mut self, mut done: impl FnMut(&Pair) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
+            let late = Instant::now() > deadline;
+            assert!(!late, "not within {PATIENCE:?}; home: {:?}, guest: {:?}", self.home.rest(), self.guest.rest());
             if let Some(message) = self.home_link.poll() {
                 self.from_home(message);
             }

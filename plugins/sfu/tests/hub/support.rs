@@ -32,6 +32,7 @@ pub fn config() -> HubConfig {
 
 impl Node {
     pub fn start(config: HubConfig) -> Node {
+        gst::init().expect("GStreamer");
         let (sender, events) = channel();
         let hub = Hub::start(config, Arc::new(Owner(Mutex::new(sender)))).expect("a hub");
         Node { hub, events }
@@ -64,11 +65,20 @@ impl Node {
         self.hub.tap(request).expect("valid names")
     }
 
+    /// Waits until a tap has found its track and the track's worker knows of it.
     pub fn tap_started(&self, tap: TapId) -> String {
-        self.expect("TapStarted", |event| match event {
+        let track = self.expect("TapStarted", |event| match event {
             NodeEvent::TapStarted { tap: started, track, .. } if started == tap => Some(track),
             _ => None,
-        })
+        });
+        // The event comes before the order to the worker; the answer to this comes after it.
+        self.hub.stats();
+        track
+    }
+
+    /// What happened and was not waited for.
+    pub fn rest(&self) -> Vec<NodeEvent> {
+        self.events.try_iter().collect()
     }
 
     pub fn tap_media(&self, tap: TapId) -> Arc<MediaPacket> {
