@@ -14,6 +14,9 @@ use std::time::Instant;
 /// suit. Longer ones are counted and dropped.
 pub const MAX_DATAGRAM: usize = 2_048;
 
+/// How a STUN binding request begins (RFC 8489 §5).
+const BINDING_REQUEST: &[u8] = &[0, 1];
+
 /// The stream a pad feeds.
 #[derive(Debug)]
 pub(super) struct LocalStream {
@@ -189,6 +192,10 @@ impl Engine {
             return;
         };
         while let Some(transmit) = peer.session.poll_transmit() {
+            // The answer to a check of ours names nobody: only where it comes from tells whose it is.
+            if transmit.data.starts_with(BINDING_REQUEST) {
+                self.by_path.entry(transmit.path).or_insert(key);
+            }
             self.arena.push(&transmit.path, &transmit.data);
         }
         while let Some(event) = self
