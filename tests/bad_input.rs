@@ -4,7 +4,7 @@
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tokio::{ConnectStream, connect_async};
 use async_tungstenite::tungstenite::Message;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use gst_rtc::build::program;
 use gst_rtc::embedded::Embedded;
 use gst_rtc::http::{Response, request};

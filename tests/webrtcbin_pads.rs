@@ -5,10 +5,9 @@ use std::sync::Mutex;
 
 use gst::prelude::*;
 use gst_rtc::embedded::Embedded;
-use gst_rtc::{Browser, DEADLINE, Failure, Result, Server, Visitor, check, my_turn};
+use gst_rtc::pictures::Pictures;
+use gst_rtc::{Browser, Failure, Result, Server, Visitor, check, my_turn};
 use gst_webrtc::{WebRTCSDPType, WebRTCSessionDescription};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 #[tokio::test]
 async fn what_a_webrtcbin_receives_enters_the_room_and_a_track_of_the_room_leaves_by_one() -> Result
@@ -36,7 +35,7 @@ async fn what_a_webrtcbin_receives_enters_the_room_and_a_track_of_the_room_leave
     let (theirs, ours, out, far) = (theirs?, ours?, out?, far?);
     into_room(&ours, &pipeline.element("sfu")?);
     connect(&theirs, &ours);
-    let mut widths = decoded(&far, pipeline.pipeline());
+    let mut pictures = Pictures::of(&far, pipeline.pipeline());
     connect(&out, &far);
     pipeline.play().await?;
 
@@ -47,13 +46,11 @@ async fn what_a_webrtcbin_receives_enters_the_room_and_a_track_of_the_room_leave
     );
 
     let camera = alice.camera().await?;
-    for _ in 0..10 {
-        let size = timeout(DEADLINE, widths.recv()).await?;
-        check!(
-            size == Some(camera),
-            "{size:?} was decoded, the camera gives {camera:?}"
-        );
-    }
+    let size = pictures.seen().await?;
+    check!(
+        size == camera,
+        "{size:?} was decoded, the camera gives {camera:?}"
+    );
     if let Some(error) = pipeline.error() {
         return Err(Failure::new(error));
     }
@@ -73,45 +70,6 @@ fn into_room(webrtcbin: &gst::Element, sfu: &gst::Element) {
         sink.set_property("participant", "guest");
         pad.link(&sink).expect("both are RTP");
     });
-}
-
-/// Decodes the video that a webrtcbin receives, and tells the size of each picture.
-fn decoded(webrtcbin: &gst::Element, pipeline: &gst::Pipeline) -> mpsc::Receiver<(u32, u32)> {
-    let (sender, receiver) = mpsc::channel(64);
-    let pipeline = pipeline.downgrade();
-    webrtcbin.connect_pad_added(move |_, pad| {
-        let (Some(pipeline), gst::PadDirection::Src) = (pipeline.upgrade(), pad.direction()) else {
-            return;
-        };
-        let bin = gst::parse::bin_from_description(
-            "rtpvp8depay ! vp8dec ! fakesink name=picture sync=false signal-handoffs=true",
-            true,
-        );
-        let bin = bin.expect("these elements are installed");
-        let sender = sender.clone();
-        let picture = bin.by_name("picture").expect("it was just made");
-        picture.connect("handoff", false, move |arguments| {
-            let pad = arguments[2]
-                .get::<gst::Pad>()
-                .expect("the third argument is the pad");
-            let caps = pad.current_caps()?;
-            let structure = caps.structure(0)?;
-            let size = |key| {
-                structure
-                    .get::<i32>(key)
-                    .ok()
-                    .and_then(|n| u32::try_from(n).ok())
-            };
-            // A full channel has all the pictures that anybody asks for.
-            let _ = sender.try_send((size("width")?, size("height")?));
-            None
-        });
-        pipeline.add(&bin).expect("the bin has no other parent");
-        bin.sync_state_with_parent().expect("the pipeline plays");
-        let sink = bin.static_pad("sink").expect("its unlinked pad");
-        pad.link(&sink).expect("both are VP8");
-    });
-    receiver
 }
 
 /// Lets one webrtcbin offer to another as soon as it has something to offer, all in this process.

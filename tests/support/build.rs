@@ -40,10 +40,12 @@ static BUILT: LazyLock<()> = LazyLock::new(|| {
 /// The folder that `GST_RTC_TEST_BUILD` names, to test a build made elsewhere; else that of this
 /// test's own profile, with everything built.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    std::env::var_os("GST_RTC_TEST_BUILD").map(PathBuf::from).unwrap_or_else(|| {
-        LazyLock::force(&BUILT);
-        PROFILE.clone()
-    })
+    std::env::var_os("GST_RTC_TEST_BUILD")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| {
+            LazyLock::force(&BUILT);
+            PROFILE.clone()
+        })
 });
 
 /// The `gst-rtc` program under test.

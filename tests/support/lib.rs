@@ -13,6 +13,7 @@ mod failure;
 pub mod http;
 pub mod marks;
 pub mod media;
+pub mod pictures;
 pub mod pipeline;
 pub mod process;
 pub mod raw_peer;
