@@ -223,7 +223,10 @@ impl Engine {
                 wanted: true,
             });
         }
-        self.want_keyframe(now, id);
+        // One that cannot receive yet asks when it can; asking now would only delay the answer to that.
+        if self.peers.get(subscriber.peer).is_some_and(|p| p.connected) {
+            self.want_keyframe(now, id);
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, id: TrackId, subscriber: Subscriber) {

@@ -5,6 +5,7 @@ use super::{CloseReason, Engine, EngineEvent};
 use crate::id::TrackId;
 use crate::media::{Candidate, ExtensionMap, MediaKind, Path};
 use crate::packet::{MediaPacket, Origin};
+use crate::peer::RESTART;
 use crate::rtcp;
 use crate::rtp::{ExtendedSequence, Header};
 use crate::session::{Incoming, PacketKind, SessionEvent, demux, stun_username};
@@ -23,6 +24,17 @@ pub(super) struct LocalStream {
     ssrc: u32,
     epoch: u32,
     sequence: ExtendedSequence,
+}
+
+impl LocalStream {
+    /// True when the numbers go on somewhere else, as after a restart of the pipeline before the pad.
+    fn restarts_at(&self, sequence: u16) -> bool {
+        let highest = self.sequence.highest();
+        highest.is_some_and(|highest| {
+            let distance = sequence.wrapping_sub(highest as u16) as i16;
+            u64::from(distance.unsigned_abs()) > RESTART
+        })
+    }
 }
 
 impl Engine {
@@ -90,12 +102,12 @@ impl Engine {
                 .source(track)
                 .map(|(_, participant)| participant.clock)
         };
-        let received = self.peers[key]
-            .receiver
-            .receive(now, data, &mut new_epoch, &mut clock_of);
-        match received {
-            Some(packet) => self.route(now, packet),
-            None => self.stats.invalid_rtp += 1,
+        let receiver = &mut self.peers[key].receiver;
+        let dropped = receiver.counters.dropped();
+        let received = receiver.receive(now, data, &mut new_epoch, &mut clock_of);
+        self.stats.invalid_rtp += receiver.counters.dropped() - dropped;
+        if let Some(packet) = received {
+            self.route(now, packet);
         }
     }
 
@@ -302,7 +314,7 @@ impl Engine {
             }
         };
         let stream = self.local.entry(id).or_insert_with(&mut fresh);
-        if stream.ssrc != ssrc {
+        if stream.ssrc != ssrc || stream.restarts_at(header.sequence) {
             *stream = fresh();
         }
         (stream.sequence.extend(header.sequence), stream.epoch)

@@ -7,6 +7,7 @@ mod stream;
 
 pub(crate) use receiver::Receiver;
 pub(crate) use reports::round_trip;
+pub(crate) use stream::RESTART;
 
 use crate::arena::SendArena;
 use crate::engine::{Assign, SlotState};

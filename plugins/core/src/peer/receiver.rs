@@ -27,6 +27,13 @@ pub(crate) struct ReceiverCounters {
     pub(crate) recovered: u64,
 }
 
+impl ReceiverCounters {
+    /// Packets dropped, for whatever reason.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.malformed + self.unknown_stream + self.unknown_payload + self.too_many_streams
+    }
+}
+
 /// The receiving half.
 pub(crate) struct Receiver {
     pub(crate) lines: Vec<Line>,

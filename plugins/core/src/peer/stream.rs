@@ -9,8 +9,8 @@ use crate::router::StreamClock;
 use crate::rtp::ExtendedSequence;
 use std::time::Instant;
 
-/// A jump of the sequence number further than this is a restart, not loss.
-const RESTART: u64 = 3_000;
+/// A jump of the sequence number further than this is a restart, not loss: nothing before it could be repaired any more.
+pub(crate) const RESTART: u64 = 1_000;
 
 /// What a stream carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
