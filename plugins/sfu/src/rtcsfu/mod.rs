@@ -37,6 +37,9 @@
 //!
 //! waits for alice and records her until Ctrl-C, without encoding anything again.
 //!
+//! A sink that has had no data yet has not prerolled, and GStreamer lets no other sink of the pipeline play before it has.
+//! Where somebody may be recorded while others have not come, give the sinks `async=false`.
+//!
 //! With `expose=all` every track of the other participants appears by itself as a pad `track_%s`, called
 //! `track_participant.track`, and goes when the track goes. A room has no last track, so `no-more-pads` is never emitted.
 //!

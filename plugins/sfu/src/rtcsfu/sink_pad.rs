@@ -134,31 +134,24 @@ impl SinkPad {
         }
     }
 
+    /// The track to push to, published anew when the application has changed its labels.
     fn ensure_published(
         &self,
         element: &RtcSfu,
     ) -> Result<(Arc<Hub>, LocalTrackId), gst::FlowError> {
-        let (published, payload) = {
-            let mut state = self.lock();
-            let stale = std::mem::take(&mut state.stale)
-                .then(|| state.published.take())
-                .flatten();
-            (
-                stale
-                    .map(|old| (old, false))
-                    .or(state.published.clone().map(|new| (new, true))),
-                state.payload.clone(),
-            )
-        };
-        match (published, payload) {
-            (Some((published, true)), _) => Ok((published.hub, published.id)),
-            (old, Some(payload)) => {
-                if let Some((old, _)) = old {
-                    old.hub.unpublish(old.id);
+        let payload = {
+            let state = self.lock();
+            match &state.published {
+                Some(published) if !state.stale => {
+                    return Ok((published.hub.clone(), published.id));
                 }
-                self.publish(element, payload)
+                _ => state.payload.clone(),
             }
-            (_, None) => {
+        };
+        self.obj().unpublish();
+        match payload {
+            Some(payload) => self.publish(element, payload),
+            None => {
                 gst::element_imp_error!(
                     element,
                     gst::StreamError::Format,
@@ -347,7 +340,8 @@ impl ObjectImpl for SinkPad {
             *label = text;
         }
         // The streaming thread publishes it again with its next packet.
-        self.lock().stale = true;
+        let mut state = self.lock();
+        state.stale = state.published.is_some();
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -437,7 +431,11 @@ impl RtcSfuSinkPad {
 
     /// Takes its track out of the room.
     pub(super) fn unpublish(&self) {
-        let published = self.imp().lock().published.take();
+        let published = {
+            let mut state = self.imp().lock();
+            state.stale = false;
+            state.published.take()
+        };
         if let Some(Published { hub, id, .. }) = published {
             hub.unpublish(id);
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pad on which a track leaves the room.
 
-use super::imp::RtcSfu;
 use super::tap::{Counters, Item, Outcome, Pump, PumpSettings, TapQueue};
 use super::taps::Taps;
 use super::{CAT, RtcSfuSrcPad};
@@ -257,24 +256,12 @@ impl RtcSfuSrcPad {
     ) -> RtcSfuSrcPad {
         let pad = gst::PadBuilder::<RtcSfuSrcPad>::from_template(template)
             .name(name)
-            .query_function(|pad, parent, query| {
-                RtcSfu::catch_panic_pad_function(parent, || false, |_| pad.imp().query(query))
-            })
-            .event_function(|pad, parent, event| {
-                RtcSfu::catch_panic_pad_function(parent, || false, |_| pad.imp().event(event))
-            })
-            .activatemode_function(|pad, parent, _mode, active| {
-                RtcSfu::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::loggable_error!(CAT, "panic")),
-                    |_| {
-                        if active {
-                            pad.imp().activate()
-                        } else {
-                            pad.imp().deactivate()
-                        }
-                    },
-                )
+            .query_function(|pad, _, query| pad.imp().query(query))
+            .event_function(|pad, _, event| pad.imp().event(event))
+            // Activated before it is added, so without a parent.
+            .activatemode_function(|pad, _, _mode, active| match active {
+                true => pad.imp().activate(),
+                false => pad.imp().deactivate(),
             })
             .iterate_internal_links_function(|_, _| gst::Iterator::from_vec(Vec::new()))
             .build();
@@ -403,7 +390,7 @@ impl RtcSfuSrcPad {
     /// Waits for a moment until what is queued, an end-of-stream perhaps, has gone downstream.
     pub(super) fn settle(&self) {
         if !self.imp().flow().queue.settle(Instant::now() + PATIENCE) {
-            gst::debug!(CAT, obj = self, "downstream does not take what is left");
+            gst::debug!(CAT, obj = self, "not everything could be pushed");
         }
     }
 

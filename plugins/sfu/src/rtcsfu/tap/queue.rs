@@ -153,7 +153,8 @@ impl TapQueue {
         true
     }
 
-    /// Waits until the task has done everything it was given. False: not in time, or it does not run.
+    /// Waits until the task has done everything it was given. False: not in time. A task that does not run has
+    /// nothing to do.
     pub(crate) fn settle(&self, until: Instant) -> bool {
         let mut inner = self.lock();
         while inner.mode == Mode::Playing && !(inner.idle && inner.items.is_empty()) {
@@ -167,7 +168,7 @@ impl TapQueue {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        inner.mode == Mode::Playing
+        true
     }
 
     /// For the task: waits for work until a time. What is returned is being worked on until the next call.
