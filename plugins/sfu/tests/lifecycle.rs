@@ -12,7 +12,9 @@ impl HubObserver for Nobody {
 }
 
 fn count(what: &str) -> usize {
-    std::fs::read_dir(format!("/proc/self/{what}")).expect("procfs").count()
+    std::fs::read_dir(format!("/proc/self/{what}"))
+        .expect("procfs")
+        .count()
 }
 
 fn start(config: HubConfig) -> Result<Hub, StartError> {
@@ -22,9 +24,14 @@ fn start(config: HubConfig) -> Result<Hub, StartError> {
 #[test]
 fn twenty_starts_and_stops_leave_no_thread_descriptor_or_port() {
     gst::init().expect("GStreamer");
-    let listen: Vec<SocketAddr> = ["127.0.0.1:0", "[::1]:0"].map(|a| a.parse().expect("an address")).into();
+    let listen: Vec<SocketAddr> = ["127.0.0.1:0", "[::1]:0"]
+        .map(|a| a.parse().expect("an address"))
+        .into();
     // Nothing listens on the port of a dropped listener: the client tries in vain all the time.
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .expect("a free port")
+        .local_addr()
+        .expect("an address");
     let config = HubConfig {
         listen,
         workers: 3,
@@ -38,7 +45,12 @@ fn twenty_starts_and_stops_leave_no_thread_descriptor_or_port() {
     for _ in 0..20 {
         let hub = start(config.clone()).expect("a hub");
         assert_eq!(count("task"), before.1 + 4);
-        let ports: Vec<SocketAddr> = hub.stats().workers.into_iter().flat_map(|worker| worker.local).collect();
+        let ports: Vec<SocketAddr> = hub
+            .stats()
+            .workers
+            .into_iter()
+            .flat_map(|worker| worker.local)
+            .collect();
         assert_eq!(ports.len(), 6);
         drop(hub);
         assert_eq!((count("fd"), count("task")), before);
@@ -52,7 +64,9 @@ fn twenty_starts_and_stops_leave_no_thread_descriptor_or_port() {
     let port = taken.local_addr().expect("an address").port();
     let listen = vec![SocketAddr::from(([127, 0, 0, 1], port - 1))];
     let before = (count("fd"), count("task"));
-    let error = start(HubConfig { listen, ..config }).map(drop).expect_err("a taken port");
+    let error = start(HubConfig { listen, ..config })
+        .map(drop)
+        .expect_err("a taken port");
     assert!(matches!(error, StartError::Bind { .. }), "{error}");
     assert_eq!((count("fd"), count("task")), before);
 }

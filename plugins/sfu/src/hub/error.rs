@@ -10,7 +10,9 @@ pub enum StartError {
     #[error("listen: no address given; set for example listen=0.0.0.0:10000")]
     NoAddress,
     /// A port could not be bound.
-    #[error("listen: {protocol} {address} cannot be bound: {source}; choose another port, or port 0 for any free one")]
+    #[error(
+        "listen: {protocol} {address} cannot be bound: {source}; choose another port, or port 0 for any free one"
+    )]
     Bind {
         /// `UDP` or `TCP`.
         protocol: &'static str,
@@ -61,7 +63,9 @@ pub enum RequestError {
     #[error("no room: set room on the element or on the pad")]
     NoRoom,
     /// The node serves another room only.
-    #[error("room {0:?} is not the room of this node; leave room on the pad unset, or unset it on the element")]
+    #[error(
+        "room {0:?} is not the room of this node; leave room on the pad unset, or unset it on the element"
+    )]
     OtherRoom(String),
     /// A name that cannot be used.
     #[error("{what} {name:?} cannot be used; use 1 to 64 characters, no control characters")]

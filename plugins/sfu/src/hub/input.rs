@@ -19,7 +19,11 @@ const GOODBYE: Duration = Duration::from_millis(300);
 
 /// Everything that can change a node.
 pub(super) enum Input {
-    Publish { id: LocalTrackId, room: String, track: LocalTrack },
+    Publish {
+        id: LocalTrackId,
+        room: String,
+        track: LocalTrack,
+    },
     Unpublish(LocalTrackId),
     Tap(TapId, Box<Tap>),
     Untap(TapId),
@@ -42,7 +46,8 @@ impl WorkerObserver for Reporter {
     }
 
     fn media(&self, tap: TapId, packet: &Arc<MediaPacket>) {
-        self.observer.event(NodeEvent::TapMedia(tap, packet.clone()));
+        self.observer
+            .event(NodeEvent::TapMedia(tap, packet.clone()));
     }
 
     fn keyframe_needed(&self, track: LocalTrackId) {
@@ -115,7 +120,11 @@ impl State {
         NodeStats {
             signaller_connected: self.link.ready,
             rooms: self.rooms.len(),
-            participants: self.participants.values().filter(|p| p.is_visible()).count(),
+            participants: self
+                .participants
+                .values()
+                .filter(|p| p.is_visible())
+                .count(),
             tracks: self.tracks.len(),
             sessions: self.sessions.len(),
             workers: Vec::new(),

@@ -72,11 +72,15 @@ impl Hub {
     /// Must not be called from within [`HubObserver::event`].
     pub fn stop(&self) {
         // Taken out, so that nothing is locked while waiting.
-        let mut threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+        let mut threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+                .into_iter();
         let _ = self.input.send(Input::Stop);
         // The hub ends first: its last orders close the sessions, so that peers hear of it.
         let ended = threads.next().map(JoinHandle::join);
-        self.workers.iter().for_each(|worker| worker.send(Command::Stop));
+        self.workers
+            .iter()
+            .for_each(|worker| worker.send(Command::Stop));
         for result in ended.into_iter().chain(threads.map(JoinHandle::join)) {
             match result {
                 // A fault of ours shall not stay hidden, but a second panic while one is under way would abort.
@@ -95,9 +99,15 @@ impl Hub {
         let room = self.room(track.room.as_deref())?;
         name::check("participant", &track.participant)?;
         name::check("track", &track.track)?;
-        track.audience.as_deref().map_or(Ok(()), |name| name::check("audience", name))?;
+        track
+            .audience
+            .as_deref()
+            .map_or(Ok(()), |name| name::check("audience", name))?;
         let worker = self.worker_of(&room, &track.participant);
-        let id = LocalTrackId { track: self.track_ids.next(), worker };
+        let id = LocalTrackId {
+            track: self.track_ids.next(),
+            worker,
+        };
         self.tell(Input::Publish { id, room, track })?;
         Ok(id)
     }
@@ -106,7 +116,11 @@ impl Hub {
     /// `capture`: when the source captured what the packet carries.
     pub fn push(&self, track: LocalTrackId, packet: &[u8], capture: Instant) {
         if let Some(worker) = self.workers.get(usize::from(track.worker)) {
-            worker.send_media(|| Command::LocalRtp { track: track.track, packet: packet.into(), capture });
+            worker.send_media(|| Command::LocalRtp {
+                track: track.track,
+                packet: packet.into(),
+                capture,
+            });
         }
     }
 
@@ -123,7 +137,12 @@ impl Hub {
         let room = self.room(request.room.as_deref())?;
         name::check("participant", &request.participant)?;
         let id = TapId(self.next_tap.fetch_add(1, Ordering::Relaxed));
-        let tap = Tap { room, request, ssrc: rand::rng().random(), track: None };
+        let tap = Tap {
+            room,
+            request,
+            ssrc: rand::rng().random(),
+            track: None,
+        };
         self.tell(Input::Tap(id, Box::new(tap)))?;
         Ok(id)
     }
@@ -144,10 +163,13 @@ impl Hub {
         let (reply, node) = channel();
         let _ = self.tell(Input::Stats(reply));
         let (reply, answers) = channel();
-        self.workers.iter().for_each(|worker| worker.send(Command::Stats(reply.clone())));
+        self.workers
+            .iter()
+            .for_each(|worker| worker.send(Command::Stats(reply.clone())));
         drop(reply);
         let left = || deadline.saturating_duration_since(Instant::now());
-        let mut workers: Vec<_> = std::iter::from_fn(|| answers.recv_timeout(left()).ok()).collect();
+        let mut workers: Vec<_> =
+            std::iter::from_fn(|| answers.recv_timeout(left()).ok()).collect();
         workers.sort_by_key(|(index, _)| *index);
         let mut stats = node.recv_timeout(left()).unwrap_or_default();
         stats.workers = workers.into_iter().map(|(_, stats)| stats).collect();
@@ -159,12 +181,19 @@ impl Hub {
     }
 
     fn room(&self, wanted: Option<&str>) -> Result<String, RequestError> {
-        let room = wanted.or(self.room.as_deref()).ok_or(RequestError::NoRoom)?;
+        let room = wanted
+            .or(self.room.as_deref())
+            .ok_or(RequestError::NoRoom)?;
         if !name::is_room(room) {
-            return Err(RequestError::Name { what: "room", name: room.to_owned() });
+            return Err(RequestError::Name {
+                what: "room",
+                name: room.to_owned(),
+            });
         }
         match &self.room {
-            Some(only) if self.only && only != room => Err(RequestError::OtherRoom(room.to_owned())),
+            Some(only) if self.only && only != room => {
+                Err(RequestError::OtherRoom(room.to_owned()))
+            }
             _ => Ok(room.to_owned()),
         }
     }

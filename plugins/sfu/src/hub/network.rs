@@ -28,7 +28,10 @@ impl Network {
     pub(super) fn announced(&self, worker: u8) -> Vec<Candidate> {
         let mut addresses = Vec::new();
         for address in self.hosts(worker) {
-            let ip = self.public.filter(|public| public.is_ipv4() == address.is_ipv4()).unwrap_or(address.ip());
+            let ip = self
+                .public
+                .filter(|public| public.is_ipv4() == address.is_ipv4())
+                .unwrap_or(address.ip());
             let seen = SocketAddr::new(ip, address.port());
             if !addresses.contains(&seen) {
                 addresses.push(seen);
@@ -48,11 +51,21 @@ impl Network {
     }
 
     fn hosts(&self, worker: u8) -> Vec<SocketAddr> {
-        let bound = self.bound.get(usize::from(worker)).map_or(&[][..], Vec::as_slice);
+        let bound = self
+            .bound
+            .get(usize::from(worker))
+            .map_or(&[][..], Vec::as_slice);
         let any = bound.iter().any(|address| address.ip().is_unspecified());
         // Without interfaces there are no candidates to give, and the peer's ICE says so.
-        let interfaces = if any { interface_addresses().unwrap_or_default() } else { Vec::new() };
-        let mut hosts: Vec<SocketAddr> = bound.iter().flat_map(|address| expand(*address, &interfaces)).collect();
+        let interfaces = if any {
+            interface_addresses().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let mut hosts: Vec<SocketAddr> = bound
+            .iter()
+            .flat_map(|address| expand(*address, &interfaces))
+            .collect();
         if hosts.iter().any(|host| !host.ip().is_loopback()) && any {
             hosts.retain(|host| !host.ip().is_loopback() || bound.contains(host));
         }
@@ -71,12 +84,21 @@ fn expand(bound: SocketAddr, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return vec![bound];
     }
-    let family = interfaces.iter().filter(|ip| ip.is_ipv4() == bound.is_ipv4());
-    family.map(|ip| SocketAddr::new(*ip, bound.port())).collect()
+    let family = interfaces
+        .iter()
+        .filter(|ip| ip.is_ipv4() == bound.is_ipv4());
+    family
+        .map(|ip| SocketAddr::new(*ip, bound.port()))
+        .collect()
 }
 
 fn candidates(addresses: &[SocketAddr]) -> Vec<Candidate> {
-    let each = |proto| addresses.iter().enumerate().map(move |(i, address)| candidate(proto, i, *address));
+    let each = |proto| {
+        addresses
+            .iter()
+            .enumerate()
+            .map(move |(i, address)| candidate(proto, i, *address))
+    };
     each(Proto::Udp).chain(each(Proto::Tcp)).collect()
 }
 
@@ -91,7 +113,11 @@ fn candidate(proto: Proto, index: usize, addr: SocketAddr) -> Candidate {
         Proto::Tcp => (HOST - 36, PASSIVE + 8_191 - later),
     };
     Candidate {
-        foundation: format!("{}{}", if proto == Proto::Udp { "u" } else { "t" }, index + 1),
+        foundation: format!(
+            "{}{}",
+            if proto == Proto::Udp { "u" } else { "t" },
+            index + 1
+        ),
         component: 1,
         proto,
         tcp_type: (proto == Proto::Tcp).then(|| "passive".to_owned()),
@@ -108,7 +134,9 @@ pub(super) fn credentials() -> (String, String) {
 
 fn ice_string(len: usize) -> String {
     let mut random = rand::rng();
-    (0..len).map(|_| char::from(ICE_CHARS[random.random_range(0..ICE_CHARS.len())])).collect()
+    (0..len)
+        .map(|_| char::from(ICE_CHARS[random.random_range(0..ICE_CHARS.len())]))
+        .collect()
 }
 
 /// 128 random bits in hex, as sessions are named.
@@ -121,27 +149,54 @@ mod tests {
     use super::*;
 
     fn network(bound: &[&str], public: Option<&str>) -> Network {
-        let bound = bound.iter().map(|a| a.parse().expect("an address")).collect();
-        Network { bound: vec![bound], public: public.map(|ip| ip.parse().expect("an address")) }
+        let bound = bound
+            .iter()
+            .map(|a| a.parse().expect("an address"))
+            .collect();
+        Network {
+            bound: vec![bound],
+            public: public.map(|ip| ip.parse().expect("an address")),
+        }
     }
 
     fn addresses(candidates: &[Candidate], proto: Proto) -> Vec<String> {
-        candidates.iter().filter(|c| c.proto == proto).map(|c| c.addr.to_string()).collect()
+        candidates
+            .iter()
+            .filter(|c| c.proto == proto)
+            .map(|c| c.addr.to_string())
+            .collect()
     }
 
     #[test]
     fn what_is_bound_is_announced_for_udp_and_tcp() {
         let announced = network(&["127.0.0.1:5000", "[::1]:5000"], None).announced(0);
-        assert_eq!(addresses(&announced, Proto::Udp), ["127.0.0.1:5000", "[::1]:5000"]);
-        assert_eq!(addresses(&announced, Proto::Tcp), ["127.0.0.1:5000", "[::1]:5000"]);
-        assert!(announced.windows(2).all(|pair| pair[0].priority > pair[1].priority), "{announced:?}");
+        assert_eq!(
+            addresses(&announced, Proto::Udp),
+            ["127.0.0.1:5000", "[::1]:5000"]
+        );
+        assert_eq!(
+            addresses(&announced, Proto::Tcp),
+            ["127.0.0.1:5000", "[::1]:5000"]
+        );
+        assert!(
+            announced
+                .windows(2)
+                .all(|pair| pair[0].priority > pair[1].priority),
+            "{announced:?}"
+        );
         assert_eq!(announced[0].priority, 2_130_706_431);
     }
 
     #[test]
     fn the_public_address_stands_for_all_of_its_family_and_the_port_stays() {
-        let network = network(&["10.0.0.1:5000", "10.0.0.2:5000", "[fd00::1]:5000"], Some("203.0.113.7"));
-        assert_eq!(addresses(&network.announced(0), Proto::Udp), ["203.0.113.7:5000", "[fd00::1]:5000"]);
+        let network = network(
+            &["10.0.0.1:5000", "10.0.0.2:5000", "[fd00::1]:5000"],
+            Some("203.0.113.7"),
+        );
+        assert_eq!(
+            addresses(&network.announced(0), Proto::Udp),
+            ["203.0.113.7:5000", "[fd00::1]:5000"]
+        );
         assert_eq!(addresses(&network.own(0), Proto::Udp).len(), 3);
     }
 
@@ -149,14 +204,24 @@ mod tests {
     fn bound_to_any_address_the_interfaces_are_announced() {
         let announced = network(&["0.0.0.0:5000"], None).announced(0);
         assert!(!announced.is_empty());
-        assert!(announced.iter().all(|c| c.addr.port() == 5000 && !c.addr.ip().is_unspecified()), "{announced:?}");
+        assert!(
+            announced
+                .iter()
+                .all(|c| c.addr.port() == 5000 && !c.addr.ip().is_unspecified()),
+            "{announced:?}"
+        );
     }
 
     #[test]
     fn credentials_are_long_enough_and_new_each_time() {
         let (ufrag, pwd) = credentials();
         assert!(ufrag.len() == UFRAG && pwd.len() == PWD);
-        assert!(ufrag.bytes().chain(pwd.bytes()).all(|b| ICE_CHARS.contains(&b)));
+        assert!(
+            ufrag
+                .bytes()
+                .chain(pwd.bytes())
+                .all(|b| ICE_CHARS.contains(&b))
+        );
         assert_ne!(credentials(), (ufrag, pwd));
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Peer connections: offers of peers become sessions, and what happens to sessions is passed on.
 
+use super::NodeEvent;
 use super::guest::origin_of;
 use super::network::credentials;
 use super::state::{Heard, Line, Pending, Session, Side, State, Track};
-use super::NodeEvent;
 use crate::io::{Command, WorkerEvent};
 use crate::node::{Direction, Missing, Role, SessionPhase, Slot, ToSignaller};
 use crate::sdp;
@@ -35,7 +35,10 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { code, message: message.into() }
+        Refusal {
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -44,14 +47,19 @@ impl State {
         let request = offer.request;
         let reply = match self.answer(offer) {
             Ok(sdp) => ToSignaller::Answer { request, sdp },
-            Err(Refusal { code, message }) => ToSignaller::Refused { request, code: code.to_owned(), message },
+            Err(Refusal { code, message }) => ToSignaller::Refused {
+                request,
+                code: code.to_owned(),
+                message,
+            },
         };
         self.out.say(reply);
     }
 
     fn answer(&mut self, offer: Offer) -> Result<String, Refusal> {
         let (room, participant) = self.place(&offer)?;
-        let description = sdp::parse(&offer.sdp).map_err(|e| Refusal::new("badSdp", e.to_string()))?;
+        let description =
+            sdp::parse(&offer.sdp).map_err(|e| Refusal::new("badSdp", e.to_string()))?;
         match self.session_ids.get(&offer.session).copied() {
             Some(session) => self.renegotiate(session, participant, &offer, &description),
             None => self.open(room, participant, offer, &description),
@@ -59,10 +67,22 @@ impl State {
     }
 
     fn place(&self, offer: &Offer) -> Result<(RoomId, ParticipantId), Refusal> {
-        let room = self.room_ids.get(&offer.room).copied().filter(|room| self.role(*room) == Some(Role::Home));
-        let room = room.ok_or_else(|| Refusal::new("unknownRoom", format!("this node is not the home of room {:?}", offer.room)))?;
+        let room = self
+            .room_ids
+            .get(&offer.room)
+            .copied()
+            .filter(|room| self.role(*room) == Some(Role::Home));
+        let room = room.ok_or_else(|| {
+            Refusal::new(
+                "unknownRoom",
+                format!("this node is not the home of room {:?}", offer.room),
+            )
+        })?;
         let participant = self.by_wire(room, &offer.participant).ok_or_else(|| {
-            let text = format!("room {:?} has no participant {:?} here; join again", offer.room, offer.participant);
+            let text = format!(
+                "room {:?} has no participant {:?} here; join again",
+                offer.room, offer.participant
+            );
             Refusal::new("unknownParticipant", text)
         })?;
         Ok((room, participant))
@@ -75,9 +95,16 @@ impl State {
         offer: Offer,
         description: &SessionDescription,
     ) -> Result<String, Refusal> {
-        let have = self.sessions.values().filter(|s| s.participant == participant).count();
+        let have = self
+            .sessions
+            .values()
+            .filter(|s| s.participant == participant)
+            .count();
         if have >= self.settings.limits.sessions {
-            return Err(Refusal::new("full", format!("this participant already has {have} sessions; close one first")));
+            return Err(Refusal::new(
+                "full",
+                format!("this participant already has {have} sessions; close one first"),
+            ));
         }
         let worker = self.participants.get(&participant).map_or(0, |p| p.worker);
         let local = self.local_transport(worker, true);
@@ -131,14 +158,28 @@ impl State {
         offer: &Offer,
         description: &SessionDescription,
     ) -> Result<String, Refusal> {
-        let unknown = || Refusal::new("unknownSession", "the session is of another participant or direction; make a new one");
-        let session = self.sessions.get(&id).filter(|s| s.participant == participant && s.direction == offer.direction);
+        let unknown = || {
+            Refusal::new(
+                "unknownSession",
+                "the session is of another participant or direction; make a new one",
+            )
+        };
+        let session = self
+            .sessions
+            .get(&id)
+            .filter(|s| s.participant == participant && s.direction == offer.direction);
         let session = session.ok_or_else(unknown)?;
-        let Side::Answered(previous) = &session.side else { return Err(unknown()) };
+        let Side::Answered(previous) = &session.side else {
+            return Err(unknown());
+        };
         if session.remote_ufrag != description.transport.ufrag {
-            return Err(Refusal::new("badSdp", "the offer restarts ICE, which is not supported; close the session and make a new one"));
+            return Err(Refusal::new(
+                "badSdp",
+                "the offer restarts ICE, which is not supported; close the session and make a new one",
+            ));
         }
-        let answer = self.negotiate(offer.direction, description, &session.local, Some(previous))?;
+        let answer =
+            self.negotiate(offer.direction, description, &session.local, Some(previous))?;
         let former = session.lines.clone();
         let lines = self.lines(participant, &former, &answer.receive);
         let session = self.sessions.get_mut(&id).ok_or_else(unknown)?;
@@ -155,7 +196,14 @@ impl State {
         if connected {
             self.add_line_tracks(id);
         }
-        self.out.order(worker, Command::UpdateSession { session: id, receive, slots });
+        self.out.order(
+            worker,
+            Command::UpdateSession {
+                session: id,
+                receive,
+                slots,
+            },
+        );
         Ok(text)
     }
 
@@ -169,12 +217,18 @@ impl State {
         let tracks = self.settings.limits.tracks;
         let answer = match direction {
             Direction::Publish => {
-                let limits = negotiate::Limits { audio: tracks, video: tracks, ..negotiate::Limits::default() };
+                let limits = negotiate::Limits {
+                    audio: tracks,
+                    video: tracks,
+                    ..negotiate::Limits::default()
+                };
                 answer_publish(offer, local, &limits, previous)
             }
             Direction::Receive => {
                 let limits = negotiate::Limits::default();
-                answer_receive(offer, local, &limits, previous, &mut || rand::rng().random())
+                answer_receive(offer, local, &limits, previous, &mut || {
+                    rand::rng().random()
+                })
             }
         };
         answer.map_err(|e| Refusal::new("badSdp", e.to_string()))
@@ -190,7 +244,11 @@ impl State {
             ufrag: fresh.0,
             pwd: fresh.1,
             fingerprint: self.settings.fingerprint.clone(),
-            candidates: if ice_lite { network.announced(worker) } else { network.dialling(worker) },
+            candidates: if ice_lite {
+                network.announced(worker)
+            } else {
+                network.dialling(worker)
+            },
             ice_lite,
         }
     }
@@ -199,30 +257,53 @@ impl State {
         match of {
             None => Assign::Auto,
             // Who is not there yet is assigned when they come.
-            Some(name) => self.by_name(room, name).map_or(Assign::Manual, Assign::Only),
+            Some(name) => self
+                .by_name(room, name)
+                .map_or(Assign::Manual, Assign::Only),
         }
     }
 
     /// A participant publishes once; who offers anew has lost the session before.
     fn end_former_publication(&mut self, participant: ParticipantId) {
-        let publishes = |s: &Session| s.participant == participant && s.direction == Direction::Publish;
-        for id in self.sessions.iter().filter(|(_, s)| publishes(s)).map(|(id, _)| *id).collect::<Vec<_>>() {
+        let publishes =
+            |s: &Session| s.participant == participant && s.direction == Direction::Publish;
+        for id in self
+            .sessions
+            .iter()
+            .filter(|(_, s)| publishes(s))
+            .map(|(id, _)| *id)
+            .collect::<Vec<_>>()
+        {
             self.end_session(id, "replaced by a new session", Heard::Say);
         }
     }
 
     /// The lines of a session: those known by their mid keep track and name.
-    fn lines(&self, participant: ParticipantId, former: &[Line], specs: &[ReceiveSpec]) -> Vec<Line> {
+    fn lines(
+        &self,
+        participant: ParticipantId,
+        former: &[Line],
+        specs: &[ReceiveSpec],
+    ) -> Vec<Line> {
         let mut names: Vec<String> = former.iter().map(|line| line.name.clone()).collect();
         let mut lines = Vec::new();
         for spec in specs {
-            let known = former.iter().find(|line| line.spec.mid == spec.mid && line.spec.kind == spec.kind);
+            let known = former
+                .iter()
+                .find(|line| line.spec.mid == spec.mid && line.spec.kind == spec.kind);
             lines.push(match known {
-                Some(line) => Line { spec: spec.clone(), ..line.clone() },
+                Some(line) => Line {
+                    spec: spec.clone(),
+                    ..line.clone()
+                },
                 None => {
                     let name = self.free_track_name(participant, spec.kind, &names);
                     names.push(name.clone());
-                    Line { track: self.track_ids.next(), name, spec: spec.clone() }
+                    Line {
+                        track: self.track_ids.next(),
+                        name,
+                        spec: spec.clone(),
+                    }
                 }
             });
         }
@@ -231,10 +312,19 @@ impl State {
 
     /// Makes tracks of the lines of a connected session that are none yet.
     pub(super) fn add_line_tracks(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let (participant, home, origin) = (session.participant, session.worker, origin_of(&session.side));
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let (participant, home, origin) = (
+            session.participant,
+            session.worker,
+            origin_of(&session.side),
+        );
         // A line without a name waits for the home node to say what it carries.
-        let new = session.lines.iter().filter(|line| !line.name.is_empty() && !self.tracks.contains_key(&line.track));
+        let new = session
+            .lines
+            .iter()
+            .filter(|line| !line.name.is_empty() && !self.tracks.contains_key(&line.track));
         for line in new.cloned().collect::<Vec<_>>() {
             let track = Track {
                 participant,
@@ -253,9 +343,13 @@ impl State {
 
     /// Ends a session: its tracks go, its worker forgets it. What the signaller must be told of the session is the caller's to say.
     pub(super) fn end_session(&mut self, id: SessionId, reason: &str, heard: Heard) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+        let Some(session) = self.sessions.remove(&id) else {
+            return;
+        };
         self.session_ids.remove(&session.name);
-        self.link.pending.retain(|_, pending| *pending != Pending::Dial(id));
+        self.link
+            .pending
+            .retain(|_, pending| *pending != Pending::Dial(id));
         self.out.order(session.worker, Command::CloseSession(id));
         for line in &session.lines {
             self.remove_track(line.track, heard);
@@ -266,7 +360,11 @@ impl State {
     }
 
     fn tell_session(&self, session: &Session, connected: bool, reason: &str) {
-        let participant = self.participants.get(&session.participant).map(|p| p.name.clone()).unwrap_or_default();
+        let participant = self
+            .participants
+            .get(&session.participant)
+            .map(|p| p.name.clone())
+            .unwrap_or_default();
         self.out.tell(NodeEvent::Session {
             room: self.room_name(session.room),
             participant,
@@ -280,19 +378,32 @@ impl State {
         match event {
             WorkerEvent::Connected { session } => self.session_connected(session),
             WorkerEvent::Closed { session, reason } => self.session_closed(session, &reason),
-            WorkerEvent::Slots { session, slots, missing_audio, missing_video } => {
-                let missing = Missing { audio: missing_audio, video: missing_video };
+            WorkerEvent::Slots {
+                session,
+                slots,
+                missing_audio,
+                missing_video,
+            } => {
+                let missing = Missing {
+                    audio: missing_audio,
+                    video: missing_video,
+                };
                 if let Some(known) = self.sessions.get_mut(&session) {
                     (known.slots, known.missing) = (slots, missing);
                     self.say_slots(session);
                 }
             }
-            WorkerEvent::Speaking { participant, speaking } => self.speaks(participant, speaking),
+            WorkerEvent::Speaking {
+                participant,
+                speaking,
+            } => self.speaks(participant, speaking),
         }
     }
 
     fn session_connected(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         session.connected = true;
         let session = &self.sessions[&id];
         self.tell_session(session, true, "");
@@ -300,83 +411,163 @@ impl State {
             return self.show_received(id);
         }
         let (session, state) = (session.name.clone(), SessionPhase::Connected);
-        self.out.say(ToSignaller::SessionState { session, state, reason: None });
+        self.out.say(ToSignaller::SessionState {
+            session,
+            state,
+            reason: None,
+        });
         self.add_line_tracks(id);
     }
 
     /// A session ended by itself.
     fn session_closed(&mut self, id: SessionId, reason: &str) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let (name, room, dialled) = (session.name.clone(), session.room, matches!(session.side, Side::Dialled(_)));
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let (name, room, dialled) = (
+            session.name.clone(),
+            session.room,
+            matches!(session.side, Side::Dialled(_)),
+        );
         self.end_session(id, reason, Heard::Say);
         if dialled {
             self.out.say(ToSignaller::CloseSession { session: name });
             self.dial_later(room);
         } else {
             let reason = Some(reason.to_owned());
-            self.out.say(ToSignaller::SessionState { session: name, state: SessionPhase::Closed, reason });
+            self.out.say(ToSignaller::SessionState {
+                session: name,
+                state: SessionPhase::Closed,
+                reason,
+            });
         }
     }
 
     /// Tells what the slots of a session show. Those of sessions that we dialled are nobody else's business.
     pub(super) fn say_slots(&self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id).filter(|s| matches!(s.side, Side::Answered(_))) else { return };
+        let Some(session) = self
+            .sessions
+            .get(&id)
+            .filter(|s| matches!(s.side, Side::Answered(_)))
+        else {
+            return;
+        };
         if session.slots.is_empty() {
             return;
         }
-        let slots = session.slots.iter().map(|slot| self.wire_slot(slot)).collect();
-        self.out.say(ToSignaller::Slots { session: session.name.clone(), slots, missing: session.missing });
+        let slots = session
+            .slots
+            .iter()
+            .map(|slot| self.wire_slot(slot))
+            .collect();
+        self.out.say(ToSignaller::Slots {
+            session: session.name.clone(),
+            slots,
+            missing: session.missing,
+        });
     }
 
     fn wire_slot(&self, slot: &SlotState) -> Slot {
         let shown = slot.track.and_then(|id| {
             let track = self.tracks.get(&id)?;
-            Some((self.participants.get(&track.participant)?.wire.clone()?, track.name.clone()))
+            Some((
+                self.participants.get(&track.participant)?.wire.clone()?,
+                track.name.clone(),
+            ))
         });
         let (participant, track) = shown.unzip();
-        Slot { mid: slot.mid.clone(), kind: slot.kind.to_string(), participant, track }
+        Slot {
+            mid: slot.mid.clone(),
+            kind: slot.kind.to_string(),
+            participant,
+            track,
+        }
     }
 
     fn speaks(&self, id: ParticipantId, speaking: bool) {
-        let Some(participant) = self.participants.get(&id) else { return };
+        let Some(participant) = self.participants.get(&id) else {
+            return;
+        };
         let room = self.room_name(participant.room);
-        if let Some(wire) = participant.wire.clone().filter(|_| self.role(participant.room) == Some(Role::Home)) {
-            self.out.say(ToSignaller::Speaking { room: room.clone(), participant: wire, speaking });
+        if let Some(wire) = participant
+            .wire
+            .clone()
+            .filter(|_| self.role(participant.room) == Some(Role::Home))
+        {
+            self.out.say(ToSignaller::Speaking {
+                room: room.clone(),
+                participant: wire,
+                speaking,
+            });
         }
-        self.out.tell(NodeEvent::Speaking { room, participant: participant.name.clone(), speaking });
+        self.out.tell(NodeEvent::Speaking {
+            room,
+            participant: participant.name.clone(),
+            speaking,
+        });
     }
 
     /// A candidate that a peer trickled. What is no candidate, or of no use, is ignored: others will do.
     pub(super) fn handle_candidate(&self, session: &str, line: &str) {
-        let Some(id) = self.session_ids.get(session) else { return };
-        if let (Some(session), Ok(Some(candidate))) = (self.sessions.get(id), sdp::parse_candidate(line)) {
-            self.out.order(session.worker, Command::AddCandidate(*id, candidate));
+        let Some(id) = self.session_ids.get(session) else {
+            return;
+        };
+        if let (Some(session), Ok(Some(candidate))) =
+            (self.sessions.get(id), sdp::parse_candidate(line))
+        {
+            self.out
+                .order(session.worker, Command::AddCandidate(*id, candidate));
         }
     }
 
     /// A peer chooses what one of its slots shows.
-    pub(super) fn handle_assign(&self, session: &str, mid: String, participant: Option<String>, track: Option<String>) {
-        let Some(id) = self.session_ids.get(session) else { return };
-        let Some(session) = self.sessions.get(id) else { return };
+    pub(super) fn handle_assign(
+        &self,
+        session: &str,
+        mid: String,
+        participant: Option<String>,
+        track: Option<String>,
+    ) {
+        let Some(id) = self.session_ids.get(session) else {
+            return;
+        };
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
         let assignment = match participant {
             None => Some(Assignment::Auto),
-            Some(wire) => self.track_by_wire(session.room, &wire, track.as_deref()).map(Assignment::Track),
+            Some(wire) => self
+                .track_by_wire(session.room, &wire, track.as_deref())
+                .map(Assignment::Track),
         };
         if let Some(assignment) = assignment {
-            self.out.order(session.worker, Command::Assign { session: *id, mid, assignment });
+            self.out.order(
+                session.worker,
+                Command::Assign {
+                    session: *id,
+                    mid,
+                    assignment,
+                },
+            );
         }
     }
 
     fn track_by_wire(&self, room: RoomId, wire: &str, name: Option<&str>) -> Option<TrackId> {
         let participant = self.participants.get(&self.by_wire(room, wire)?)?;
-        let called = |id: &&TrackId| self.tracks.get(id).is_some_and(|track| name.is_none_or(|name| name == track.name));
+        let called = |id: &&TrackId| {
+            self.tracks
+                .get(id)
+                .is_some_and(|track| name.is_none_or(|name| name == track.name))
+        };
         participant.tracks.iter().find(called).copied()
     }
 
     /// The signaller closes a session.
     pub(super) fn handle_close_session(&mut self, session: &str) {
         if let Some(&id) = self.session_ids.get(session) {
-            let (room, dialled) = self.sessions.get(&id).map_or((None, false), |s| (Some(s.room), matches!(s.side, Side::Dialled(_))));
+            let (room, dialled) = self.sessions.get(&id).map_or((None, false), |s| {
+                (Some(s.room), matches!(s.side, Side::Dialled(_)))
+            });
             self.end_session(id, "closed by the signaller", Heard::Say);
             if let Some(room) = room.filter(|_| dialled) {
                 self.dial_later(room);
@@ -387,5 +578,8 @@ impl State {
 
 /// What a session's engine needs to know of its lines.
 pub(super) fn received(lines: &[Line]) -> Vec<(TrackId, ReceiveSpec)> {
-    lines.iter().map(|line| (line.track, line.spec.clone())).collect()
+    lines
+        .iter()
+        .map(|line| (line.track, line.spec.clone()))
+        .collect()
 }

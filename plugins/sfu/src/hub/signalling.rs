@@ -6,7 +6,8 @@ use super::sessions::Offer;
 use super::state::{Heard, Link, Participant, Pending, Room, Side, State};
 use crate::io::Command;
 use crate::node::{
-    self, Connection, Direction, FromSignaller, ParticipantState, Resume, Role, RoomState, SessionPhase, SessionStateOf, ToSignaller,
+    self, Connection, Direction, FromSignaller, ParticipantState, Resume, Role, RoomState,
+    SessionPhase, SessionStateOf, ToSignaller,
 };
 use gst_rtc_core::id::{ParticipantId, RoomId};
 
@@ -26,10 +27,19 @@ impl State {
     }
 
     fn register(&mut self) {
-        self.rooms.values_mut().for_each(|room| room.confirmed = false);
-        let resume = self.link.node.clone().map(|node| Resume { node, rooms: self.room_states() });
+        self.rooms
+            .values_mut()
+            .for_each(|room| room.confirmed = false);
+        let resume = self.link.node.clone().map(|node| Resume {
+            node,
+            rooms: self.room_states(),
+        });
         let token = self.settings.token.clone();
-        self.out.say(ToSignaller::Node { version: VERSION, token, resume });
+        self.out.say(ToSignaller::Node {
+            version: VERSION,
+            token,
+            resume,
+        });
     }
 
     /// Media goes on; only what was asked is lost.
@@ -38,7 +48,12 @@ impl State {
         if !self.link.told_lost {
             self.out.tell(NodeEvent::SignallerLost { error });
         }
-        self.link = Link { node: self.link.node.take(), next_request: self.link.next_request, told_lost: true, ..Link::default() };
+        self.link = Link {
+            node: self.link.node.take(),
+            next_request: self.link.next_request,
+            told_lost: true,
+            ..Link::default()
+        };
         self.forget_dials();
     }
 
@@ -46,39 +61,100 @@ impl State {
         match message {
             FromSignaller::NodeReady { node } => self.ready(node),
             FromSignaller::Resumed => self.resumed(),
-            FromSignaller::RoomOpened { room, role, participant, sessions } => {
+            FromSignaller::RoomOpened {
+                room,
+                role,
+                participant,
+                sessions,
+            } => {
                 self.room_opened(&room, role, participant, &sessions);
             }
             FromSignaller::RoomClosed { room } => self.room_closed(&room),
-            FromSignaller::ParticipantJoined { room, participant } => self.participant_joined(&room, participant),
+            FromSignaller::ParticipantJoined { room, participant } => {
+                self.participant_joined(&room, participant)
+            }
             FromSignaller::ParticipantLeft { room, id } => self.participant_left(&room, &id),
-            FromSignaller::Mute { room, participant, track, muted } => self.mute(&room, &participant, &track, muted),
-            FromSignaller::Joined { request, id, resume } => {
-                if let Some(Pending::Join(participant)) = request.and_then(|request| self.link.pending.remove(&request)) {
+            FromSignaller::Mute {
+                room,
+                participant,
+                track,
+                muted,
+            } => self.mute(&room, &participant, &track, muted),
+            FromSignaller::Joined {
+                request,
+                id,
+                resume,
+            } => {
+                if let Some(Pending::Join(participant)) =
+                    request.and_then(|request| self.link.pending.remove(&request))
+                {
                     self.joined(participant, id, resume);
                 }
             }
-            FromSignaller::Offer { request, room, participant, direction, session, sdp, of } => {
-                self.handle_offer(Offer { request, room, participant, direction, session, sdp, of });
+            FromSignaller::Offer {
+                request,
+                room,
+                participant,
+                direction,
+                session,
+                sdp,
+                of,
+            } => {
+                self.handle_offer(Offer {
+                    request,
+                    room,
+                    participant,
+                    direction,
+                    session,
+                    sdp,
+                    of,
+                });
             }
             FromSignaller::Answer { request, sdp } => {
                 if let Some(Pending::Dial(session)) = self.link.pending.remove(&request) {
                     self.dial_answered(session, &sdp);
                 }
             }
-            FromSignaller::Candidate { session, candidate } => self.handle_candidate(&session, &candidate),
-            FromSignaller::Assign { session, mid, participant, track } => {
+            FromSignaller::Candidate { session, candidate } => {
+                self.handle_candidate(&session, &candidate)
+            }
+            FromSignaller::Assign {
+                session,
+                mid,
+                participant,
+                track,
+            } => {
                 self.handle_assign(&session, mid, participant, track);
             }
             FromSignaller::CloseSession { session }
-            | FromSignaller::SessionState { session, state: SessionPhase::Closed, .. } => {
+            | FromSignaller::SessionState {
+                session,
+                state: SessionPhase::Closed,
+                ..
+            } => {
                 self.handle_close_session(&session);
             }
-            FromSignaller::TrackAdded { room, participant, track } => self.heard_track(&room, &participant, &track),
-            FromSignaller::TrackRemoved { room, participant, track } => self.heard_no_track(&room, &participant, &track),
+            FromSignaller::TrackAdded {
+                room,
+                participant,
+                track,
+            } => self.heard_track(&room, &participant, &track),
+            FromSignaller::TrackRemoved {
+                room,
+                participant,
+                track,
+            } => self.heard_no_track(&room, &participant, &track),
             FromSignaller::Slots { session, slots } => self.heard_slots(&session, slots),
-            FromSignaller::Speaking { room, participant, speaking } => self.heard_speaking(&room, &participant, speaking),
-            FromSignaller::Error { request, code, message } => self.refused(request, &code, message),
+            FromSignaller::Speaking {
+                room,
+                participant,
+                speaking,
+            } => self.heard_speaking(&room, &participant, speaking),
+            FromSignaller::Error {
+                request,
+                code,
+                message,
+            } => self.refused(request, &code, message),
             FromSignaller::SessionState { .. } | FromSignaller::Unknown => {}
         }
     }
@@ -94,7 +170,10 @@ impl State {
 
     /// Rooms of which the signaller did not speak are ours no longer.
     fn resumed(&mut self) {
-        let lost = self.rooms.values().filter(|room| room.role.is_some() && !room.confirmed);
+        let lost = self
+            .rooms
+            .values()
+            .filter(|room| room.role.is_some() && !room.confirmed);
         for room in lost.map(|room| room.name.clone()).collect::<Vec<_>>() {
             self.room_closed(&room);
         }
@@ -110,7 +189,10 @@ impl State {
     fn room_opened(&mut self, name: &str, role: Role, receiver: Option<String>, alive: &[String]) {
         let Some(id) = self.ensure_room(name) else {
             let message = "the limit of rooms is reached; raise max-rooms".to_owned();
-            return self.out.tell(NodeEvent::Refused { what: format!("room {name}"), message });
+            return self.out.tell(NodeEvent::Refused {
+                what: format!("room {name}"),
+                message,
+            });
         };
         let former = self.role(id);
         if former.is_some_and(|former| former != role) {
@@ -118,7 +200,9 @@ impl State {
             self.end_sessions(id, |_| true);
         }
         if role == Role::Guest {
-            self.end_sessions(id, |session| matches!(session.side, Side::Dialled(_)) && !alive.contains(&session.name));
+            self.end_sessions(id, |session| {
+                matches!(session.side, Side::Dialled(_)) && !alive.contains(&session.name)
+            });
         }
         if let Some(room) = self.rooms.get_mut(&id) {
             (room.role, room.confirmed, room.receiver) = (Some(role), true, receiver);
@@ -128,7 +212,11 @@ impl State {
     }
 
     fn end_sessions(&mut self, room: RoomId, which: impl Fn(&super::state::Session) -> bool) {
-        let ended = self.sessions.iter().filter(|(_, s)| s.room == room && which(s)).map(|(id, _)| *id);
+        let ended = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.room == room && which(s))
+            .map(|(id, _)| *id);
         for id in ended.collect::<Vec<_>>() {
             self.end_session(id, "the room has another home node", Heard::Implied);
         }
@@ -136,14 +224,26 @@ impl State {
 
     /// Everything of a room ends here but the pads: they wait for it to open again.
     fn room_closed(&mut self, name: &str) {
-        let Some(&id) = self.room_ids.get(name) else { return };
+        let Some(&id) = self.room_ids.get(name) else {
+            return;
+        };
         self.end_sessions(id, |_| true);
         let room = self.rooms.get_mut(&id);
-        let Some(Room { participants, dialler, role, receiver, .. }) = room else { return };
+        let Some(Room {
+            participants,
+            dialler,
+            role,
+            receiver,
+            ..
+        }) = room
+        else {
+            return;
+        };
         (*role, *receiver) = (None, None);
         let (participants, dialler) = (participants.clone(), dialler.take());
         if let Some(dialler) = dialler {
-            self.out.order_all(0, || Command::RemoveParticipant(dialler));
+            self.out
+                .order_all(0, || Command::RemoveParticipant(dialler));
         }
         for participant in participants {
             self.expel(participant);
@@ -163,7 +263,9 @@ impl State {
     }
 
     fn participant_joined(&mut self, room: &str, joined: node::Participant) {
-        let Some(&room_id) = self.room_ids.get(room) else { return };
+        let Some(&room_id) = self.room_ids.get(room) else {
+            return;
+        };
         if self.by_wire(room_id, &joined.id).is_some() {
             return;
         }
@@ -181,19 +283,33 @@ impl State {
         };
         if self.add_participant(participant).is_none() {
             let message = format!("room {room} is full; raise max-participants");
-            self.out.tell(NodeEvent::Refused { what: format!("participant {name}"), message });
+            self.out.tell(NodeEvent::Refused {
+                what: format!("participant {name}"),
+                message,
+            });
         }
     }
 
     fn participant_left(&mut self, room: &str, wire: &str) {
-        let Some(&room) = self.room_ids.get(room) else { return };
-        let Some(id) = self.by_wire(room, wire) else { return };
-        let name = self.participants.get(&id).filter(|p| p.own).map(|p| p.name.clone());
+        let Some(&room) = self.room_ids.get(room) else {
+            return;
+        };
+        let Some(id) = self.by_wire(room, wire) else {
+            return;
+        };
+        let name = self
+            .participants
+            .get(&id)
+            .filter(|p| p.own)
+            .map(|p| p.name.clone());
         self.expel(id);
         match name {
             Some(name) => {
                 let message = "the signaller removed it from the room; remove its pads and request them again".to_owned();
-                self.out.tell(NodeEvent::Refused { what: format!("participant {name}"), message });
+                self.out.tell(NodeEvent::Refused {
+                    what: format!("participant {name}"),
+                    message,
+                });
             }
             // The name may be free now for one of ours.
             None => self.join_all(room),
@@ -201,10 +317,24 @@ impl State {
     }
 
     fn mute(&mut self, room: &str, participant: &str, name: &str, muted: bool) {
-        let Some(id) = self.room_ids.get(room).and_then(|room| self.by_wire(*room, participant)) else { return };
-        let tracks = self.participants.get(&id).map(|p| p.tracks.clone()).unwrap_or_default();
+        let Some(id) = self
+            .room_ids
+            .get(room)
+            .and_then(|room| self.by_wire(*room, participant))
+        else {
+            return;
+        };
+        let tracks = self
+            .participants
+            .get(&id)
+            .map(|p| p.tracks.clone())
+            .unwrap_or_default();
         for track in tracks {
-            if let Some(track) = self.tracks.get_mut(&track).filter(|track| track.name == name) {
+            if let Some(track) = self
+                .tracks
+                .get_mut(&track)
+                .filter(|track| track.name == name)
+            {
                 track.muted = muted;
             }
         }
@@ -214,7 +344,13 @@ impl State {
         let pending = request.and_then(|request| self.link.pending.remove(&request));
         let what = match pending {
             Some(Pending::Join(id)) => {
-                format!("join of {}", self.participants.get(&id).map(|p| p.name.as_str()).unwrap_or_default())
+                format!(
+                    "join of {}",
+                    self.participants
+                        .get(&id)
+                        .map(|p| p.name.as_str())
+                        .unwrap_or_default()
+                )
             }
             // Who is not there yet will be: taps wait.
             Some(Pending::Dial(session)) => {
@@ -231,34 +367,60 @@ impl State {
 
     /// Everything a signaller must know to go on as if it had never been away.
     fn room_states(&self) -> Vec<RoomState> {
-        let known = self.rooms.iter().filter_map(|(id, room)| Some((*id, room, room.role?)));
-        known.map(|(id, room, role)| self.room_state(id, room, role)).collect()
+        let known = self
+            .rooms
+            .iter()
+            .filter_map(|(id, room)| Some((*id, room, room.role?)));
+        known
+            .map(|(id, room, role)| self.room_state(id, room, role))
+            .collect()
     }
 
     fn room_state(&self, id: RoomId, room: &Room, role: Role) -> RoomState {
         let told = |p: &&Participant| role == Role::Home || p.own;
-        let participants = room.participants.iter().filter_map(|id| self.participants.get(id)).filter(told);
-        let mut participants: Vec<_> = participants.filter_map(|p| self.participant_state(p)).collect();
+        let participants = room
+            .participants
+            .iter()
+            .filter_map(|id| self.participants.get(id))
+            .filter(told);
+        let mut participants: Vec<_> = participants
+            .filter_map(|p| self.participant_state(p))
+            .collect();
         if let Some(receiver) = room.receiver.clone() {
             participants.push(hidden(receiver));
         }
         let of_room = self.sessions.values().filter(|session| session.room == id);
         let sessions = of_room.filter_map(|session| {
             let received = role == Role::Guest && session.direction == Direction::Receive;
-            let theirs = self.participants.get(&session.participant).and_then(|p| p.wire.clone());
+            let theirs = self
+                .participants
+                .get(&session.participant)
+                .and_then(|p| p.wire.clone());
             Some(SessionStateOf {
                 session: session.name.clone(),
-                participant: if received { room.receiver.clone() } else { theirs }?,
+                participant: if received {
+                    room.receiver.clone()
+                } else {
+                    theirs
+                }?,
                 direction: session.direction,
                 of: session.of.clone(),
             })
         });
-        RoomState { room: room.name.clone(), role, participants, sessions: sessions.collect() }
+        RoomState {
+            room: room.name.clone(),
+            role,
+            participants,
+            sessions: sessions.collect(),
+        }
     }
 
     /// `None` for those of whom the signaller has never heard.
     fn participant_state(&self, participant: &Participant) -> Option<ParticipantState> {
-        let tracks = participant.tracks.iter().filter_map(|id| self.tracks.get(id));
+        let tracks = participant
+            .tracks
+            .iter()
+            .filter_map(|id| self.tracks.get(id));
         Some(ParticipantState {
             participant: node::Participant {
                 id: participant.wire.clone()?,
@@ -267,7 +429,10 @@ impl State {
                 resume: participant.resume.clone(),
             },
             own: participant.own,
-            tracks: tracks.filter(|track| track.audience.is_none()).map(|track| track.wire()).collect(),
+            tracks: tracks
+                .filter(|track| track.audience.is_none())
+                .map(|track| track.wire())
+                .collect(),
         })
     }
 }
@@ -275,5 +440,14 @@ impl State {
 /// A guest's receiving participant.
 fn hidden(id: String) -> ParticipantState {
     let (name, kind) = (String::from("guest"), node::ParticipantKind::Viewer);
-    ParticipantState { participant: node::Participant { id, name, kind, resume: None }, own: true, tracks: Vec::new() }
+    ParticipantState {
+        participant: node::Participant {
+            id,
+            name,
+            kind,
+            resume: None,
+        },
+        own: true,
+        tracks: Vec::new(),
+    }
 }

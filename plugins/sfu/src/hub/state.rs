@@ -202,7 +202,13 @@ impl State {
         }
         let id = RoomId(self.next_room);
         self.next_room += 1;
-        self.rooms.insert(id, Room { name: name.to_owned(), ..Room::default() });
+        self.rooms.insert(
+            id,
+            Room {
+                name: name.to_owned(),
+                ..Room::default()
+            },
+        );
         self.room_ids.insert(name.to_owned(), id);
         self.out.order_all(0, || Command::AddRoom(id));
         Some(id)
@@ -250,7 +256,11 @@ impl State {
         self.rooms.get_mut(&room_id)?.participants.push(id);
         if visible {
             let (room, id) = (self.room_name(room_id), self.public_id(id));
-            self.out.tell(NodeEvent::ParticipantJoined { room, id, name: name.clone() });
+            self.out.tell(NodeEvent::ParticipantJoined {
+                room,
+                id,
+                name: name.clone(),
+            });
             self.welcome(room_id, &name);
         }
         Some(id)
@@ -258,32 +268,48 @@ impl State {
 
     /// Takes a participant out, with its sessions and tracks.
     pub(super) fn remove_participant(&mut self, id: ParticipantId, reason: &str) {
-        let of_it = |(key, session): (&SessionId, &Session)| (session.participant == id).then_some(*key);
+        let of_it =
+            |(key, session): (&SessionId, &Session)| (session.participant == id).then_some(*key);
         for session in self.sessions.iter().filter_map(of_it).collect::<Vec<_>>() {
             self.end_session(session, reason, Heard::Implied);
         }
-        for track in self.participants.get(&id).map(|p| p.tracks.clone()).unwrap_or_default() {
+        for track in self
+            .participants
+            .get(&id)
+            .map(|p| p.tracks.clone())
+            .unwrap_or_default()
+        {
             self.remove_track(track, Heard::Implied);
         }
         let public = self.public_id(id);
-        let Some(participant) = self.participants.remove(&id) else { return };
+        let Some(participant) = self.participants.remove(&id) else {
+            return;
+        };
         if let Some(wire) = &participant.wire {
             self.participant_ids.remove(wire);
         }
-        self.out.order_all(participant.worker, || Command::RemoveParticipant(id));
+        self.out
+            .order_all(participant.worker, || Command::RemoveParticipant(id));
         let room = self.room_name(participant.room);
         if let Some(room) = self.rooms.get_mut(&participant.room) {
             room.participants.retain(|other| *other != id);
         }
         if participant.is_visible() {
             let (room_id, name) = (participant.room, participant.name);
-            self.out.tell(NodeEvent::ParticipantLeft { room, id: public, name: name.clone() });
+            self.out.tell(NodeEvent::ParticipantLeft {
+                room,
+                id: public,
+                name: name.clone(),
+            });
             self.miss(room_id, &name);
         }
     }
 
     pub(super) fn room_name(&self, id: RoomId) -> String {
-        self.rooms.get(&id).map(|room| room.name.clone()).unwrap_or_default()
+        self.rooms
+            .get(&id)
+            .map(|room| room.name.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn role(&self, id: RoomId) -> Option<Role> {
@@ -292,33 +318,58 @@ impl State {
 
     /// The id by which others know a participant; made up where there is no signaller.
     pub(super) fn public_id(&self, id: ParticipantId) -> String {
-        self.participants.get(&id).and_then(|p| p.wire.clone()).unwrap_or_else(|| id.to_string())
+        self.participants
+            .get(&id)
+            .and_then(|p| p.wire.clone())
+            .unwrap_or_else(|| id.to_string())
     }
 
     /// A visible participant by its name.
     pub(super) fn by_name(&self, room: RoomId, name: &str) -> Option<ParticipantId> {
-        let of_name = |id: &&ParticipantId| self.participants.get(id).is_some_and(|p| p.is_visible() && p.name == name);
-        self.rooms.get(&room)?.participants.iter().find(of_name).copied()
+        let of_name = |id: &&ParticipantId| {
+            self.participants
+                .get(id)
+                .is_some_and(|p| p.is_visible() && p.name == name)
+        };
+        self.rooms
+            .get(&room)?
+            .participants
+            .iter()
+            .find(of_name)
+            .copied()
     }
 
     /// A participant of a room by the signaller's id.
     pub(super) fn by_wire(&self, room: RoomId, wire: &str) -> Option<ParticipantId> {
         let id = *self.participant_ids.get(wire)?;
-        self.participants.get(&id).filter(|p| p.room == room).map(|_| id)
+        self.participants
+            .get(&id)
+            .filter(|p| p.room == room)
+            .map(|_| id)
     }
 
     /// The worker with the fewest peer connections.
     pub(super) fn least_busy(&self) -> u8 {
         let load = |worker: &u8| {
-            let sessions = self.sessions.values().filter(|s| s.worker == *worker).count();
-            let waiting = self.participants.values().filter(|p| p.worker == *worker).count();
+            let sessions = self
+                .sessions
+                .values()
+                .filter(|s| s.worker == *worker)
+                .count();
+            let waiting = self
+                .participants
+                .values()
+                .filter(|p| p.worker == *worker)
+                .count();
             (sessions, waiting)
         };
         (0..self.out.count()).min_by_key(load).unwrap_or(0)
     }
 
     pub(super) fn track_of_pad(&self, track: LocalTrackId) -> Option<&Track> {
-        self.tracks.get(&track.track).filter(|t| t.origin == Origin::Pad)
+        self.tracks
+            .get(&track.track)
+            .filter(|t| t.origin == Origin::Pad)
     }
 }
 

@@ -25,7 +25,12 @@ impl Tap {
     }
 
     fn takes(&self, track: &Track) -> bool {
-        self.request.kind == track.kind && self.request.track.as_ref().is_none_or(|name| *name == track.name)
+        self.request.kind == track.kind
+            && self
+                .request
+                .track
+                .as_ref()
+                .is_none_or(|name| *name == track.name)
     }
 }
 
@@ -40,8 +45,13 @@ impl State {
     }
 
     pub(super) fn remove_tap(&mut self, id: TapId) {
-        let Some(tap) = self.taps.remove(&id) else { return };
-        if let Some((track, home)) = tap.track.and_then(|id| Some((id, self.tracks.get(&id)?.home))) {
+        let Some(tap) = self.taps.remove(&id) else {
+            return;
+        };
+        if let Some((track, home)) = tap
+            .track
+            .and_then(|id| Some((id, self.tracks.get(&id)?.home)))
+        {
             self.out.order(home, Command::Untap(track, id));
         }
         if let Some(&room) = self.room_ids.get(&tap.room) {
@@ -59,7 +69,11 @@ impl State {
     /// Gives every tap of a room that has none its track, if there is one now.
     pub(super) fn match_taps(&mut self, room: RoomId) {
         let name = self.room_name(room);
-        let free = self.taps.iter().filter(|(_, tap)| tap.track.is_none() && tap.room == name).map(|(id, _)| *id);
+        let free = self
+            .taps
+            .iter()
+            .filter(|(_, tap)| tap.track.is_none() && tap.room == name)
+            .map(|(id, _)| *id);
         for id in free.collect::<Vec<_>>() {
             if let Some(track) = self.track_for(room, id) {
                 self.start_tap(id, track);
@@ -69,22 +83,42 @@ impl State {
 
     fn track_for(&self, room: RoomId, tap: TapId) -> Option<TrackId> {
         let tap = self.taps.get(&tap)?;
-        let participant = self.participants.get(&self.by_name(room, &tap.request.participant)?)?;
-        participant.tracks.iter().copied().find(|id| self.tracks.get(id).is_some_and(|track| tap.takes(track)))
+        let participant = self
+            .participants
+            .get(&self.by_name(room, &tap.request.participant)?)?;
+        participant
+            .tracks
+            .iter()
+            .copied()
+            .find(|id| self.tracks.get(id).is_some_and(|track| tap.takes(track)))
     }
 
     fn start_tap(&mut self, id: TapId, track_id: TrackId) {
-        let Some((tap, track)) = self.taps.get_mut(&id).zip(self.tracks.get(&track_id)) else { return };
-        let Some(payload) = track.payloads.first() else { return };
+        let Some((tap, track)) = self.taps.get_mut(&id).zip(self.tracks.get(&track_id)) else {
+            return;
+        };
+        let Some(payload) = track.payloads.first() else {
+            return;
+        };
         tap.track = Some(track_id);
-        let (track, payload, ssrc, home) = (track.name.clone(), payload.clone(), tap.ssrc, track.home);
-        self.out.tell(NodeEvent::TapStarted { tap: id, track, payload, ssrc });
+        let (track, payload, ssrc, home) =
+            (track.name.clone(), payload.clone(), tap.ssrc, track.home);
+        self.out.tell(NodeEvent::TapStarted {
+            tap: id,
+            track,
+            payload,
+            ssrc,
+        });
         self.out.order(home, Command::Tap(track_id, id));
     }
 
     /// A track is gone: its taps look for another.
     pub(super) fn end_taps_of(&mut self, track: TrackId, home: u8) {
-        for (&id, tap) in self.taps.iter_mut().filter(|(_, tap)| tap.track == Some(track)) {
+        for (&id, tap) in self
+            .taps
+            .iter_mut()
+            .filter(|(_, tap)| tap.track == Some(track))
+        {
             tap.track = None;
             self.out.order(home, Command::Untap(track, id));
             self.out.tell(NodeEvent::TapEnded(id));

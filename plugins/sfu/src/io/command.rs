@@ -26,21 +26,37 @@ pub(crate) enum Command {
     AddTrack(TrackSpec),
     RemoveTrack(TrackId),
     OpenSession(Box<SessionSpec>),
-    UpdateSession { session: SessionId, receive: Vec<(TrackId, ReceiveSpec)>, slots: Vec<SlotSpec> },
+    UpdateSession {
+        session: SessionId,
+        receive: Vec<(TrackId, ReceiveSpec)>,
+        slots: Vec<SlotSpec>,
+    },
     CloseSession(SessionId),
     AddCandidate(SessionId, Candidate),
     SetAssign(SessionId, Assign),
-    Assign { session: SessionId, mid: String, assignment: Assignment },
+    Assign {
+        session: SessionId,
+        mid: String,
+        assignment: Assignment,
+    },
     /// Hand the packets of a track to a pad.
     Tap(TrackId, TapId),
     Untap(TrackId, TapId),
     RequestKeyframe(TrackId),
     /// A worker has subscribers for a track of this one, or has none any more.
-    Interest { track: TrackId, worker: u8, wanted: bool },
+    Interest {
+        track: TrackId,
+        worker: u8,
+        wanted: bool,
+    },
     /// A packet that came in at another worker.
     Relayed(Arc<MediaPacket>),
     /// A packet from a pad.
-    LocalRtp { track: TrackId, packet: Box<[u8]>, capture: Instant },
+    LocalRtp {
+        track: TrackId,
+        packet: Box<[u8]>,
+        capture: Instant,
+    },
     Stats(Sender<(u8, WorkerStats)>),
     Stop,
 }
@@ -60,7 +76,15 @@ impl Mailbox {
     pub(crate) fn new() -> io::Result<(Arc<Mailbox>, Receiver<Command>)> {
         let (sender, receiver) = channel();
         let (media, dropped) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Ok((Arc::new(Mailbox { sender, wake: Wake::new()?, media, dropped }), receiver))
+        Ok((
+            Arc::new(Mailbox {
+                sender,
+                wake: Wake::new()?,
+                media,
+                dropped,
+            }),
+            receiver,
+        ))
     }
 
     /// Gives an order. A worker that has ended ignores it.

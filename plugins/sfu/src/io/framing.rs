@@ -23,7 +23,11 @@ impl Deframer {
     ///
     /// # Errors
     /// A length that no packet has. The stream cannot be followed beyond it.
-    pub(crate) fn push(&mut self, mut input: &mut [u8], mut each: impl FnMut(&mut [u8])) -> Result<(), FrameTooLong> {
+    pub(crate) fn push(
+        &mut self,
+        mut input: &mut [u8],
+        mut each: impl FnMut(&mut [u8]),
+    ) -> Result<(), FrameTooLong> {
         while !self.partial.is_empty() {
             let missing = self.missing()?;
             if missing > input.len() {
@@ -59,7 +63,10 @@ impl Deframer {
 }
 
 fn length(data: &[u8]) -> Result<Option<usize>, FrameTooLong> {
-    match data.first_chunk::<PREFIX>().map(|prefix| usize::from(u16::from_be_bytes(*prefix))) {
+    match data
+        .first_chunk::<PREFIX>()
+        .map(|prefix| usize::from(u16::from_be_bytes(*prefix)))
+    {
         Some(len) if len > MAX_FRAME => Err(FrameTooLong(len)),
         len => Ok(len),
     }
@@ -76,7 +83,15 @@ mod tests {
     use super::*;
 
     fn stream(frames: &[&[u8]]) -> Vec<u8> {
-        frames.iter().flat_map(|f| (f.len() as u16).to_be_bytes().into_iter().chain(f.iter().copied())).collect()
+        frames
+            .iter()
+            .flat_map(|f| {
+                (f.len() as u16)
+                    .to_be_bytes()
+                    .into_iter()
+                    .chain(f.iter().copied())
+            })
+            .collect()
     }
 
     fn read(stream: &[u8], step: usize) -> Result<Vec<Vec<u8>>, FrameTooLong> {
@@ -93,7 +108,11 @@ mod tests {
         let frames: [&[u8]; 5] = [b"a", b"bcd", &long, b"ef", b"g"];
         let stream = stream(&frames);
         for step in (1..20).chain([100, 4_095, 4_097, stream.len()]) {
-            assert_eq!(read(&stream, step).expect("valid frames"), frames, "in steps of {step}");
+            assert_eq!(
+                read(&stream, step).expect("valid frames"),
+                frames,
+                "in steps of {step}"
+            );
         }
     }
 
@@ -113,7 +132,10 @@ mod tests {
     #[test]
     fn a_length_beyond_the_limit_is_refused_at_once_and_nothing_is_held_for_it() {
         for step in 1..4 {
-            assert_eq!(read(b"\x00\x01aGET / HTTP/1.1", step), Err(FrameTooLong(0x4745)));
+            assert_eq!(
+                read(b"\x00\x01aGET / HTTP/1.1", step),
+                Err(FrameTooLong(0x4745))
+            );
         }
     }
 }

@@ -29,7 +29,11 @@ impl Listening {
         for _ in 1..ATTEMPTS {
             match &result {
                 // The port that is free for the first is not for another: choose again.
-                Err(StartError::Bind { address, .. }) if addresses.iter().any(|a| a.port() == 0 && a.ip() == address.ip()) => {
+                Err(StartError::Bind { address, .. })
+                    if addresses
+                        .iter()
+                        .any(|a| a.port() == 0 && a.ip() == address.ip()) =>
+                {
                     result = Listening::try_bind(addresses, worker);
                 }
                 _ => break,
@@ -39,15 +43,27 @@ impl Listening {
     }
 
     fn try_bind(addresses: &[SocketAddr], worker: u16) -> Result<Listening, StartError> {
-        let mut bound = Listening { udp: Vec::new(), tcp: Vec::new() };
+        let mut bound = Listening {
+            udp: Vec::new(),
+            tcp: Vec::new(),
+        };
         let mut chosen = None;
         for &address in addresses {
             let port = match address.port() {
                 0 => chosen.unwrap_or(0),
-                port => port.checked_add(worker).ok_or(StartError::Ports { port, workers: usize::from(worker) + 1 })?,
+                port => port.checked_add(worker).ok_or(StartError::Ports {
+                    port,
+                    workers: usize::from(worker) + 1,
+                })?,
             };
             let wanted = SocketAddr::new(address.ip(), port);
-            let refused = |protocol| move |source| StartError::Bind { protocol, address: wanted, source };
+            let refused = |protocol| {
+                move |source| StartError::Bind {
+                    protocol,
+                    address: wanted,
+                    source,
+                }
+            };
             let udp = UdpSocket::bind(wanted).map_err(refused("UDP"))?;
             let local = udp.local();
             if address.port() == 0 {
@@ -66,7 +82,11 @@ impl Listening {
 }
 
 fn listener(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -82,29 +102,56 @@ mod tests {
     use super::*;
 
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {
-        list.iter().map(|a| a.parse().expect("an address")).collect()
+        list.iter()
+            .map(|a| a.parse().expect("an address"))
+            .collect()
     }
 
     #[test]
     fn all_addresses_of_a_worker_share_a_chosen_port() {
-        let bound = Listening::bind(&addresses(&["127.0.0.1:0", "[::1]:0"]), 3).expect("free ports");
+        let bound =
+            Listening::bind(&addresses(&["127.0.0.1:0", "[::1]:0"]), 3).expect("free ports");
         let ports: Vec<u16> = bound.addresses().iter().map(SocketAddr::port).collect();
         assert_eq!(ports[0], ports[1]);
-        assert_eq!(bound.tcp[1].local_addr().expect("an address").port(), ports[0]);
+        assert_eq!(
+            bound.tcp[1].local_addr().expect("an address").port(),
+            ports[0]
+        );
     }
 
     #[test]
     fn a_taken_port_is_named_with_its_protocol() {
-        let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0")
+            .expect("a free port")
+            .local_addr()
+            .expect("an address");
         let held = std::net::UdpSocket::bind(taken).expect("free again");
-        let error = Listening::bind(&[taken], 0).map(|_| ()).expect_err("the port is taken");
-        assert!(error.to_string().contains(&format!("UDP {taken} cannot be bound")), "{error}");
+        let error = Listening::bind(&[taken], 0)
+            .map(|_| ())
+            .expect_err("the port is taken");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("UDP {taken} cannot be bound")),
+            "{error}"
+        );
         drop(held);
     }
 
     #[test]
     fn ports_end_at_65535() {
-        let error = Listening::bind(&addresses(&["127.0.0.1:65535"]), 1).map(|_| ()).expect_err("no such port");
-        assert!(matches!(error, StartError::Ports { port: 65_535, workers: 2 }), "{error}");
+        let error = Listening::bind(&addresses(&["127.0.0.1:65535"]), 1)
+            .map(|_| ())
+            .expect_err("no such port");
+        assert!(
+            matches!(
+                error,
+                StartError::Ports {
+                    port: 65_535,
+                    workers: 2
+                }
+            ),
+            "{error}"
+        );
     }
 }

@@ -75,7 +75,11 @@ impl Tcp {
     ///
     /// # Errors
     /// When the set takes no more descriptors.
-    pub(crate) fn new(listeners: Vec<TcpListener>, limits: TcpLimits, epoll: &Epoll) -> io::Result<Tcp> {
+    pub(crate) fn new(
+        listeners: Vec<TcpListener>,
+        limits: TcpLimits,
+        epoll: &Epoll,
+    ) -> io::Result<Tcp> {
         for (token, listener) in (LISTENERS..).zip(&listeners) {
             epoll.add(listener.as_fd(), token, Interest::READ)?;
         }
@@ -104,11 +108,17 @@ impl Tcp {
     /// Takes new connections of a listener, given by its token.
     pub(crate) fn accept(&mut self, now: Instant, epoll: &Epoll, token: u64) {
         for _ in 0..TURN {
-            let Some(listener) = self.listeners.get((token - LISTENERS) as usize) else { return };
+            let Some(listener) = self.listeners.get((token - LISTENERS) as usize) else {
+                return;
+            };
             match listener.accept() {
                 Ok((stream, _)) => self.admit(now, epoll, stream),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) => {}
                 // No descriptor left, most likely. The listener stays ready, so it must not be waited for.
                 Err(_) => return self.pause(now, epoll),
             }
@@ -120,9 +130,18 @@ impl Tcp {
         if self.connections.len() >= self.limits.connections {
             return;
         }
-        let Ok(connection) = Connection::new(now, stream) else { return };
+        let Ok(connection) = Connection::new(now, stream) else {
+            return;
+        };
         let (path, entry) = (connection.path, self.connections.vacant_entry());
-        if epoll.add(connection.stream.as_fd(), CONNECTIONS + entry.key() as u64, Interest::READ).is_ok() {
+        if epoll
+            .add(
+                connection.stream.as_fd(),
+                CONNECTIONS + entry.key() as u64,
+                Interest::READ,
+            )
+            .is_ok()
+        {
             self.by_path.insert(path, entry.key());
             entry.insert(connection);
             self.next_look.get_or_insert(now + LOOK);
@@ -145,7 +164,9 @@ impl Tcp {
     /// Reads a connection, given by its token, and hands out its frames.
     pub(crate) fn read(&mut self, now: Instant, token: u64, mut each: impl FnMut(Path, &mut [u8])) {
         let key = (token - CONNECTIONS) as usize;
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
         if connection.read(now, &mut self.buffer, &mut each).is_err() {
             self.close(key);
         }
@@ -159,8 +180,12 @@ impl Tcp {
     /// Sends the datagrams of a run as frames, as far as the connection's buffer has room. A path without connection is ignored:
     /// the peer has hung up, and its session will notice.
     pub(crate) fn send(&mut self, epoll: &Epoll, run: &Run<'_>) {
-        let Some(&key) = self.by_path.get(&run.path) else { return };
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(&key) = self.by_path.get(&run.path) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
         connection.answered = true;
         for datagram in run.datagrams() {
             self.dropped += u64::from(!connection.append(datagram));
@@ -171,15 +196,24 @@ impl Tcp {
     }
 
     fn flush(&mut self, epoll: &Epoll, key: usize) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
         if connection.flush().is_err() {
             return self.close(key);
         }
         let armed = !connection.waiting.is_empty();
         if armed != connection.armed {
             connection.armed = armed;
-            let interest = Interest { read: true, write: armed };
-            let _ = epoll.modify(connection.stream.as_fd(), CONNECTIONS + key as u64, interest);
+            let interest = Interest {
+                read: true,
+                write: armed,
+            };
+            let _ = epoll.modify(
+                connection.stream.as_fd(),
+                CONNECTIONS + key as u64,
+                interest,
+            );
         }
     }
 
@@ -205,7 +239,12 @@ impl Tcp {
         }
         let first_packet = self.limits.first_packet;
         let over = |c: &Connection| c.is_over(now, first_packet);
-        for key in self.connections.iter().filter_map(|(key, c)| over(c).then_some(key)).collect::<Vec<_>>() {
+        for key in self
+            .connections
+            .iter()
+            .filter_map(|(key, c)| over(c).then_some(key))
+            .collect::<Vec<_>>()
+        {
             self.close(key);
         }
         self.next_look = (!self.connections.is_empty()).then(|| now + LOOK);
@@ -217,7 +256,11 @@ impl Connection {
         stream.set_nonblocking(true)?;
         // Frames are written as they come; waiting for more would only delay them.
         stream.set_nodelay(true)?;
-        let path = Path { proto: Proto::Tcp, local: stream.local_addr()?, remote: stream.peer_addr()? };
+        let path = Path {
+            proto: Proto::Tcp,
+            local: stream.local_addr()?,
+            remote: stream.peer_addr()?,
+        };
         Ok(Connection {
             stream,
             path,
@@ -231,7 +274,12 @@ impl Connection {
         })
     }
 
-    fn read(&mut self, now: Instant, buffer: &mut [u8], each: &mut impl FnMut(Path, &mut [u8])) -> Result<(), Ended> {
+    fn read(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        each: &mut impl FnMut(Path, &mut [u8]),
+    ) -> Result<(), Ended> {
         for _ in 0..TURN {
             let count = match self.stream.read(buffer) {
                 Ok(0) => return Err(Ended),
@@ -261,7 +309,9 @@ impl Connection {
 
     /// False when there is no room.
     fn append(&mut self, datagram: &[u8]) -> bool {
-        let Ok(len) = u16::try_from(datagram.len()) else { return false };
+        let Ok(len) = u16::try_from(datagram.len()) else {
+            return false;
+        };
         if self.waiting.len() - self.written + PREFIX + datagram.len() > MAX_WAITING {
             return false;
         }
@@ -328,14 +378,24 @@ mod tests {
             listener.set_nonblocking(true).expect("a socket");
             let address = listener.local_addr().expect("an address");
             let epoll = Epoll::new().expect("epoll");
-            let limits = TcpLimits { connections, first_packet: Duration::from_secs(10) };
+            let limits = TcpLimits {
+                connections,
+                first_packet: Duration::from_secs(10),
+            };
             let tcp = Tcp::new(vec![listener], limits, &epoll).expect("room in the set");
-            Server { epoll, tcp, address, frames: Vec::new() }
+            Server {
+                epoll,
+                tcp,
+                address,
+                frames: Vec::new(),
+            }
         }
 
         fn turn(&mut self, now: Instant) {
             let mut events: Vec<Event> = Vec::new();
-            self.epoll.wait(&mut events, Some(Duration::from_millis(20))).expect("epoll");
+            self.epoll
+                .wait(&mut events, Some(Duration::from_millis(20)))
+                .expect("epoll");
             for event in events {
                 if event.token < CONNECTIONS {
                     self.tcp.accept(now, &self.epoll, event.token);
@@ -345,7 +405,9 @@ mod tests {
                     self.tcp.write(&self.epoll, event.token);
                 }
                 if event.read {
-                    self.tcp.read(now, event.token, |path, frame| self.frames.push((path, frame.to_vec())));
+                    self.tcp.read(now, event.token, |path, frame| {
+                        self.frames.push((path, frame.to_vec()))
+                    });
                 }
             }
             self.tcp.handle_timeout(now, &self.epoll);
@@ -360,7 +422,10 @@ mod tests {
         }
 
         fn connect(&mut self) -> TcpStream {
-            let (stream, before) = (TcpStream::connect(self.address).expect("a listener"), self.tcp.connections());
+            let (stream, before) = (
+                TcpStream::connect(self.address).expect("a listener"),
+                self.tcp.connections(),
+            );
             self.until(|s| s.tcp.connections() > before);
             stream
         }
@@ -376,18 +441,35 @@ mod tests {
         }
         server.until(|s| s.frames.len() == 1);
         let (path, frame) = server.frames[0].clone();
-        assert_eq!((path.proto, path.local, frame), (Proto::Tcp, server.address, binding_request()));
+        assert_eq!(
+            (path.proto, path.local, frame),
+            (Proto::Tcp, server.address, binding_request())
+        );
         let bytes = [5; 250];
-        server.tcp.send(&server.epoll, &Run { path, bytes: &bytes, segment_size: 100 });
+        server.tcp.send(
+            &server.epoll,
+            &Run {
+                path,
+                bytes: &bytes,
+                segment_size: 100,
+            },
+        );
         let mut answer = vec![0; 256];
         peer.read_exact(&mut answer).expect("an answer");
-        assert_eq!(answer, [framed(&[5; 100]), framed(&[5; 100]), framed(&[5; 50])].concat());
+        assert_eq!(
+            answer,
+            [framed(&[5; 100]), framed(&[5; 100]), framed(&[5; 50])].concat()
+        );
     }
 
     #[test]
     fn what_does_not_begin_with_a_check_is_closed() {
         let mut server = Server::start(10);
-        for greeting in [&framed(&[0x80; 20])[..], b"GET / HTTP/1.1\r\n\r\n", &framed(&[22; 100])[..]] {
+        for greeting in [
+            &framed(&[0x80; 20])[..],
+            b"GET / HTTP/1.1\r\n\r\n",
+            &framed(&[22; 100])[..],
+        ] {
             let mut peer = server.connect();
             peer.write_all(greeting).expect("a connection");
             server.until(|s| s.tcp.connections() == 0);
@@ -401,7 +483,9 @@ mod tests {
         let mut server = Server::start(10);
         let _silent = server.connect();
         let mut talking = server.connect();
-        talking.write_all(&framed(&binding_request())).expect("a connection");
+        talking
+            .write_all(&framed(&binding_request()))
+            .expect("a connection");
         server.until(|s| s.frames.len() == 1);
         server.turn(Instant::now() + Duration::from_secs(9));
         assert_eq!(server.tcp.connections(), 2);
@@ -424,12 +508,20 @@ mod tests {
     fn a_peer_that_does_not_read_loses_whole_frames_and_goes_on_afterwards() {
         let mut server = Server::start(10);
         let mut peer = server.connect();
-        peer.write_all(&framed(&binding_request())).expect("a connection");
+        peer.write_all(&framed(&binding_request()))
+            .expect("a connection");
         server.until(|s| s.frames.len() == 1);
         let path = server.frames[0].0;
         let bytes = vec![3; 60_000];
         while server.tcp.dropped() == 0 {
-            server.tcp.send(&server.epoll, &Run { path, bytes: &bytes, segment_size: 1_000 });
+            server.tcp.send(
+                &server.epoll,
+                &Run {
+                    path,
+                    bytes: &bytes,
+                    segment_size: 1_000,
+                },
+            );
         }
         peer.set_nonblocking(true).expect("a socket");
         let (mut deframer, mut frames, mut buffer) = (Deframer::default(), 0, vec![0; 1 << 16]);

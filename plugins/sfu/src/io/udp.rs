@@ -65,7 +65,11 @@ enum Verdict {
 impl UdpSocket {
     /// Binds to `address`; port 0 lets the system choose. An IPv6 socket takes no IPv4 traffic.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM.nonblocking(),
+            Some(Protocol::UDP),
+        )?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
@@ -80,7 +84,14 @@ impl UdpSocket {
         let socket = StdUdpSocket::from(socket);
         let local = socket.local_addr()?;
         let counters = UdpCounters::default();
-        Ok(UdpSocket { socket, local, segmentation, late: VecDeque::new(), late_bytes: 0, counters })
+        Ok(UdpSocket {
+            socket,
+            local,
+            segmentation,
+            late: VecDeque::new(),
+            late_bytes: 0,
+            counters,
+        })
     }
 
     /// The address bound to, with the port that the system chose.
@@ -107,8 +118,13 @@ impl UdpSocket {
         let count = batch.receive(self.socket.as_fd())?;
         self.counters.receive_calls += u64::from(count > 0);
         for message in batch.messages() {
-            let local = SocketAddr::new(message.local.unwrap_or(self.local.ip()), self.local.port());
-            let path = Path { proto: Proto::Udp, local, remote: message.remote };
+            let local =
+                SocketAddr::new(message.local.unwrap_or(self.local.ip()), self.local.port());
+            let path = Path {
+                proto: Proto::Udp,
+                local,
+                remote: message.remote,
+            };
             self.counters.bytes_received += message.data.len() as u64;
             for datagram in message.data.chunks_mut(message.segment_size) {
                 self.counters.datagrams_received += 1;
@@ -122,9 +138,17 @@ impl UdpSocket {
     pub(crate) fn send<'a>(&mut self, batch: &mut SendBatch, runs: impl Iterator<Item = Run<'a>>) {
         let mut messages = Messages::default();
         for run in runs {
-            let source = self.local.ip().is_unspecified().then(|| run.path.local.ip());
-            let whole =
-                Outgoing { remote: run.path.remote, source, bytes: run.bytes, segment_size: run.segment_size };
+            let source = self
+                .local
+                .ip()
+                .is_unspecified()
+                .then(|| run.path.local.ip());
+            let whole = Outgoing {
+                remote: run.path.remote,
+                source,
+                bytes: run.bytes,
+                segment_size: run.segment_size,
+            };
             if self.segmentation || !whole.is_segmented() {
                 messages.push(whole, |full| self.send_all(batch, full));
                 continue;
@@ -244,7 +268,12 @@ impl AsFd for UdpSocket {
 
 impl Late {
     fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { remote: self.remote, source: self.source, bytes: &self.bytes, segment_size: self.segment_size }
+        Outgoing {
+            remote: self.remote,
+            source: self.source,
+            bytes: &self.bytes,
+            segment_size: self.segment_size,
+        }
     }
 }
 
@@ -271,14 +300,28 @@ impl<'a> Messages<'a> {
 
 impl Default for Messages<'_> {
     fn default() -> Self {
-        let none = Outgoing { remote: ([0; 4], 0).into(), source: None, bytes: &[], segment_size: 0 };
-        Messages { list: [none; SendBatch::SIZE], count: 0 }
+        let none = Outgoing {
+            remote: ([0; 4], 0).into(),
+            source: None,
+            bytes: &[],
+            segment_size: 0,
+        };
+        Messages {
+            list: [none; SendBatch::SIZE],
+            count: 0,
+        }
     }
 }
 
 /// The datagrams of a run, each as a message of its own.
 fn cut(run: Outgoing<'_>) -> impl Iterator<Item = Outgoing<'_>> {
-    run.bytes.chunks(run.segment_size).map(move |bytes| Outgoing { bytes, segment_size: bytes.len(), ..run })
+    run.bytes
+        .chunks(run.segment_size)
+        .map(move |bytes| Outgoing {
+            bytes,
+            segment_size: bytes.len(),
+            ..run
+        })
 }
 
 /// Bound to no address in particular, the socket must tell to which one a datagram came: it is answered from there, or ICE would see
@@ -286,7 +329,12 @@ fn cut(run: Outgoing<'_>) -> impl Iterator<Item = Outgoing<'_>> {
 fn ask_for_destination(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V4(_) => set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
-        SocketAddr::V6(_) => set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+        SocketAddr::V6(_) => set_option(
+            socket.as_fd(),
+            libc::IPPROTO_IPV6,
+            libc::IPV6_RECVPKTINFO,
+            1,
+        ),
     }
 }
 
@@ -329,7 +377,9 @@ mod tests {
         let (mut batch, mut got) = (ReceiveBatch::new(), Vec::new());
         let deadline = Instant::now() + Duration::from_secs(5);
         while got.len() < count && Instant::now() < deadline {
-            socket.receive(&mut batch, |path, data| got.push((path, data.to_vec()))).expect("a socket");
+            socket
+                .receive(&mut batch, |path, data| got.push((path, data.to_vec())))
+                .expect("a socket");
             std::thread::yield_now();
         }
         got
@@ -344,14 +394,20 @@ mod tests {
     }
 
     fn round_trip(from: &mut UdpSocket, to: &mut UdpSocket, ip: &str) {
-        let sizes: Vec<usize> = (0..150).map(|i| [1200, 1200, 1200, 700, 90][i % 5]).collect();
+        let sizes: Vec<usize> = (0..150)
+            .map(|i| [1200, 1200, 1200, 700, 90][i % 5])
+            .collect();
         let path = path(from, ip, to);
         send(from, &arena(&path, &sizes));
         let got = receive(to, sizes.len());
         assert_eq!(got.len(), sizes.len());
         for (i, (seen, data)) in got.iter().enumerate() {
             assert_eq!(data, &vec![i as u8; sizes[i]]);
-            assert_eq!((seen.local, seen.remote), (path.remote, path.local), "seen from the other side");
+            assert_eq!(
+                (seen.local, seen.remote),
+                (path.remote, path.local),
+                "seen from the other side"
+            );
         }
     }
 
@@ -379,7 +435,8 @@ mod tests {
     #[test]
     fn a_socket_bound_to_any_address_answers_from_the_one_that_was_asked() {
         let (mut any, _) = pair("0.0.0.0:0");
-        let mut peer = UdpSocket::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let mut peer =
+            UdpSocket::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let there = Path {
             proto: Proto::Udp,
             local: peer.local(),
@@ -399,8 +456,16 @@ mod tests {
         let path = path(&a, "127.0.0.1", &b);
         let bytes = [7; 300];
         // The kernel refuses segments beyond its count limit with EINVAL, as it does where segmentation is not to be had.
-        let refused = Run { path, bytes: &bytes, segment_size: 2 };
-        let fine = Run { path, bytes: &bytes, segment_size: 300 };
+        let refused = Run {
+            path,
+            bytes: &bytes,
+            segment_size: 2,
+        };
+        let fine = Run {
+            path,
+            bytes: &bytes,
+            segment_size: 300,
+        };
         a.send(&mut SendBatch::new(), [refused, fine].into_iter());
         let got = receive(&mut b, 151);
         assert_eq!(got.iter().filter(|(_, d)| d.len() == 2).count(), 150);
@@ -414,7 +479,13 @@ mod tests {
         let good = path(&a, "127.0.0.1", &b);
         let mut arena = SendArena::default();
         // Port 0 cannot be sent to.
-        arena.push(&Path { remote: ([127, 0, 0, 1], 0).into(), ..good }, &[1; 10]);
+        arena.push(
+            &Path {
+                remote: ([127, 0, 0, 1], 0).into(),
+                ..good
+            },
+            &[1; 10],
+        );
         arena.push(&good, &[2; 10]);
         send(&mut a, &arena);
         assert_eq!(receive(&mut b, 1)[0].1, [2; 10]);
@@ -426,15 +497,28 @@ mod tests {
         let (mut a, mut b) = pair("127.0.0.1:0");
         let path = path(&a, "127.0.0.1", &b);
         for i in 0..3 {
-            a.keep(&Outgoing { remote: path.remote, source: None, bytes: &[i; 100], segment_size: 100 });
+            a.keep(&Outgoing {
+                remote: path.remote,
+                source: None,
+                bytes: &[i; 100],
+                segment_size: 100,
+            });
         }
         send(&mut a, &arena(&path, &[50]));
         assert_eq!(a.late.len(), 4, "no overtaking");
         a.send_late(&mut SendBatch::new());
-        let sizes: Vec<_> = receive(&mut b, 4).into_iter().map(|(_, d)| (d.len(), d[0])).collect();
+        let sizes: Vec<_> = receive(&mut b, 4)
+            .into_iter()
+            .map(|(_, d)| (d.len(), d[0]))
+            .collect();
         assert_eq!(sizes, [(100, 0), (100, 1), (100, 2), (50, 0)]);
         for _ in 0..30 {
-            a.keep(&Outgoing { remote: path.remote, source: None, bytes: &[0; 60_000], segment_size: 1200 });
+            a.keep(&Outgoing {
+                remote: path.remote,
+                source: None,
+                bytes: &[0; 60_000],
+                segment_size: 1200,
+            });
         }
         assert!(a.late_bytes <= LATE_BYTES);
         assert_eq!(a.counters().dropped, 50 * 13);

@@ -34,10 +34,23 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// What happened at a worker, for the hub.
 #[derive(Clone, Debug)]
 pub(crate) enum WorkerEvent {
-    Connected { session: SessionId },
-    Closed { session: SessionId, reason: String },
-    Slots { session: SessionId, slots: Vec<SlotState>, missing_audio: u16, missing_video: u16 },
-    Speaking { participant: ParticipantId, speaking: bool },
+    Connected {
+        session: SessionId,
+    },
+    Closed {
+        session: SessionId,
+        reason: String,
+    },
+    Slots {
+        session: SessionId,
+        slots: Vec<SlotState>,
+        missing_audio: u16,
+        missing_video: u16,
+    },
+    Speaking {
+        participant: ParticipantId,
+        speaking: bool,
+    },
 }
 
 /// Who hears of a worker. Called from its thread: must not block.
@@ -95,7 +108,11 @@ impl Worker {
     pub(crate) fn new(config: WorkerConfig) -> io::Result<Worker> {
         let epoll = Epoll::new()?;
         let index = config.engine.worker;
-        epoll.add(config.workers[usize::from(index)].wake().as_fd(), MAILBOX, Interest::READ)?;
+        epoll.add(
+            config.workers[usize::from(index)].wake().as_fd(),
+            MAILBOX,
+            Interest::READ,
+        )?;
         for (token, socket) in (SOCKETS..).zip(&config.listening.udp) {
             epoll.add(socket.as_fd(), token, Interest::READ)?;
         }
@@ -104,7 +121,12 @@ impl Worker {
             index,
             engine: Engine::new(Instant::now(), config.engine),
             epoll,
-            udp: config.listening.udp.into_iter().map(|udp| Socket { udp, armed: false }).collect(),
+            udp: config
+                .listening
+                .udp
+                .into_iter()
+                .map(|udp| Socket { udp, armed: false })
+                .collect(),
             tcp,
             receive: ReceiveBatch::new(),
             send: SendBatch::new(),
@@ -133,8 +155,14 @@ impl Worker {
     }
 
     fn wait(&mut self) -> Option<Duration> {
-        let at = [self.engine.poll_timeout(), self.tcp.poll_timeout()].into_iter().flatten().min()?;
-        Some(at.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT))
+        let at = [self.engine.poll_timeout(), self.tcp.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()?;
+        Some(
+            at.saturating_duration_since(Instant::now())
+                .max(SHORTEST_WAIT),
+        )
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -165,8 +193,11 @@ impl Worker {
         for _ in 0..RECEIVE_TURN {
             let now = Instant::now();
             let engine = &mut self.engine;
-            let received =
-                self.udp[index].udp.receive(&mut self.receive, |path, data| engine.handle_datagram(now, path, data));
+            let received = self.udp[index]
+                .udp
+                .receive(&mut self.receive, |path, data| {
+                    engine.handle_datagram(now, path, data)
+                });
             // An error belongs to a datagram sent earlier (ICMP) and is cleared by being reported.
             let Ok(count @ 1..) = received else { return };
             self.put_out(now);
@@ -183,7 +214,9 @@ impl Worker {
         }
         if event.read {
             let engine = &mut self.engine;
-            self.tcp.read(now, event.token, |path, data| engine.handle_datagram(now, path, data));
+            self.tcp.read(now, event.token, |path, data| {
+                engine.handle_datagram(now, path, data)
+            });
             self.put_out(now);
         }
     }
@@ -197,7 +230,9 @@ impl Worker {
                 self.mailbox().wake().raise();
                 break;
             }
-            let Ok(command) = self.commands.try_recv() else { break };
+            let Ok(command) = self.commands.try_recv() else {
+                break;
+            };
             self.obey(now, command);
         }
         self.put_out(now);
@@ -210,7 +245,11 @@ impl Worker {
     fn obey(&mut self, now: Instant, command: Command) {
         let engine = &mut self.engine;
         match command {
-            Command::LocalRtp { track, packet, capture } => {
+            Command::LocalRtp {
+                track,
+                packet,
+                capture,
+            } => {
                 self.mailbox().media_taken();
                 self.engine.handle_local_rtp(now, track, &packet, capture);
             }
@@ -223,7 +262,13 @@ impl Worker {
             Command::AddParticipant(room, participant) => engine.add_participant(room, participant),
             Command::RemoveParticipant(participant) => engine.remove_participant(now, participant),
             Command::AddTrack(spec) => {
-                self.tracks.insert(spec.id, Track { home: spec.home, taps: Vec::new() });
+                self.tracks.insert(
+                    spec.id,
+                    Track {
+                        home: spec.home,
+                        taps: Vec::new(),
+                    },
+                );
                 engine.add_track(now, spec);
             }
             Command::RemoveTrack(track) => {
@@ -233,22 +278,39 @@ impl Worker {
             Command::OpenSession(spec) => {
                 let session = spec.id;
                 if let Err(error) = engine.open_session(now, *spec) {
-                    self.observer.event(WorkerEvent::Closed { session, reason: error.to_string() });
+                    self.observer.event(WorkerEvent::Closed {
+                        session,
+                        reason: error.to_string(),
+                    });
                 }
             }
-            Command::UpdateSession { session, receive, slots } => {
+            Command::UpdateSession {
+                session,
+                receive,
+                slots,
+            } => {
                 engine.update_session(now, session, receive, slots);
             }
             Command::CloseSession(session) => engine.close_session(now, session),
-            Command::AddCandidate(session, candidate) => engine.add_remote_candidate(now, session, candidate),
+            Command::AddCandidate(session, candidate) => {
+                engine.add_remote_candidate(now, session, candidate)
+            }
             Command::SetAssign(session, assign) => engine.set_assign(now, session, assign),
-            Command::Assign { session, mid, assignment } => {
+            Command::Assign {
+                session,
+                mid,
+                assignment,
+            } => {
                 engine.assign(now, session, &mid, assignment);
             }
             Command::Tap(track, tap) => self.tap(now, track, tap),
             Command::Untap(track, tap) => self.untap(now, track, tap),
             Command::RequestKeyframe(track) => engine.request_keyframe(now, track),
-            Command::Interest { track, worker, wanted } => engine.set_interest(now, track, worker, wanted),
+            Command::Interest {
+                track,
+                worker,
+                wanted,
+            } => engine.set_interest(now, track, worker, wanted),
             Command::Stats(reply) => {
                 let _ = reply.send((self.index, self.stats()));
             }
@@ -286,22 +348,45 @@ impl Worker {
 
     fn tell(&mut self, event: EngineEvent) {
         let event = match event {
-            EngineEvent::Media { packet, workers, tap } => return self.hand_on(&packet, workers, tap),
+            EngineEvent::Media {
+                packet,
+                workers,
+                tap,
+            } => return self.hand_on(&packet, workers, tap),
             EngineEvent::Interest { track, wanted } => {
                 if let Some(home) = self.home_of(track) {
-                    home.send(Command::Interest { track, worker: self.index, wanted });
+                    home.send(Command::Interest {
+                        track,
+                        worker: self.index,
+                        wanted,
+                    });
                 }
                 return;
             }
             EngineEvent::KeyframeNeeded { track } => return self.ask_keyframe(track),
             EngineEvent::SessionConnected { session, .. } => WorkerEvent::Connected { session },
-            EngineEvent::SessionClosed { session, reason } => {
-                WorkerEvent::Closed { session, reason: reason.to_string() }
-            }
-            EngineEvent::Slots { session, slots, missing_audio, missing_video } => {
-                WorkerEvent::Slots { session, slots, missing_audio, missing_video }
-            }
-            EngineEvent::Speaking { participant, speaking } => WorkerEvent::Speaking { participant, speaking },
+            EngineEvent::SessionClosed { session, reason } => WorkerEvent::Closed {
+                session,
+                reason: reason.to_string(),
+            },
+            EngineEvent::Slots {
+                session,
+                slots,
+                missing_audio,
+                missing_video,
+            } => WorkerEvent::Slots {
+                session,
+                slots,
+                missing_audio,
+                missing_video,
+            },
+            EngineEvent::Speaking {
+                participant,
+                speaking,
+            } => WorkerEvent::Speaking {
+                participant,
+                speaking,
+            },
         };
         self.observer.event(event);
     }
@@ -316,21 +401,29 @@ impl Worker {
             return;
         }
         if let Some(track) = self.tracks.get(&packet.track) {
-            track.taps.iter().for_each(|tap| self.observer.media(*tap, packet));
+            track
+                .taps
+                .iter()
+                .for_each(|tap| self.observer.media(*tap, packet));
         }
     }
 
     fn ask_keyframe(&self, track: TrackId) {
         match self.home_of(track) {
             Some(home) => home.send(Command::RequestKeyframe(track)),
-            None => self.observer.keyframe_needed(LocalTrackId { track, worker: self.index }),
+            None => self.observer.keyframe_needed(LocalTrackId {
+                track,
+                worker: self.index,
+            }),
         }
     }
 
     /// The worker where a track comes in, if it is another.
     fn home_of(&self, track: TrackId) -> Option<&Mailbox> {
         let home = self.tracks.get(&track)?.home;
-        (home != self.index).then(|| self.workers.get(usize::from(home)))?.map(|mailbox| &**mailbox)
+        (home != self.index)
+            .then(|| self.workers.get(usize::from(home)))?
+            .map(|mailbox| &**mailbox)
     }
 
     fn send(&mut self) {
@@ -341,7 +434,12 @@ impl Worker {
         for socket in &mut self.udp {
             let udp = &mut socket.udp;
             let local = udp.local();
-            udp.send(&mut self.send, arena.runs().filter(|run| run.path.proto == Proto::Udp && serves(local, run.path.local)));
+            udp.send(
+                &mut self.send,
+                arena
+                    .runs()
+                    .filter(|run| run.path.proto == Proto::Udp && serves(local, run.path.local)),
+            );
         }
         for run in arena.runs().filter(|run| run.path.proto == Proto::Tcp) {
             self.tcp.send(&self.epoll, &run);
@@ -358,8 +456,13 @@ impl Worker {
         let late = socket.udp.is_late();
         if late != socket.armed {
             socket.armed = late;
-            let interest = Interest { read: true, write: late };
-            let _ = self.epoll.modify(socket.udp.as_fd(), SOCKETS + index as u64, interest);
+            let interest = Interest {
+                read: true,
+                write: late,
+            };
+            let _ = self
+                .epoll
+                .modify(socket.udp.as_fd(), SOCKETS + index as u64, interest);
         }
     }
 

@@ -18,11 +18,20 @@ impl SignallerAddress {
     /// # Errors
     /// Another scheme, or no host.
     pub(crate) fn parse(uri: &str, room: Option<&str>) -> Result<SignallerAddress, StartError> {
-        let wrong = |reason: &str| StartError::SignallerUri { uri: uri.to_owned(), reason: reason.to_owned() };
-        let Some((scheme, rest)) = uri.split_once("://") else { return Err(wrong("it has no scheme")) };
+        let wrong = |reason: &str| StartError::SignallerUri {
+            uri: uri.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let Some((scheme, rest)) = uri.split_once("://") else {
+            return Err(wrong("it has no scheme"));
+        };
         match scheme.to_ascii_lowercase().as_str() {
             "ws" => {}
-            "wss" => return Err(wrong("TLS is not built in; put the node beside the signaller, or a TLS tunnel between them")),
+            "wss" => {
+                return Err(wrong(
+                    "TLS is not built in; put the node beside the signaller, or a TLS tunnel between them",
+                ));
+            }
             _ => return Err(wrong("its scheme is not ws")),
         }
         if rest.contains(['?', '#', '@']) || rest.contains(char::is_whitespace) {
@@ -33,7 +42,10 @@ impl SignallerAddress {
         let authority = with_port(host).ok_or_else(|| wrong("it has no usable host and port"))?;
         let room = room.map(|room| format!("/{room}")).unwrap_or_default();
         let slash = if prefix.is_empty() { "" } else { "/" };
-        Ok(SignallerAddress { url: format!("ws://{authority}{slash}{prefix}/ws{room}"), authority })
+        Ok(SignallerAddress {
+            url: format!("ws://{authority}{slash}{prefix}/ws{room}"),
+            authority,
+        })
     }
 }
 
@@ -53,7 +65,9 @@ fn with_port(host: &str) -> Option<String> {
         Some((name, port)) if !bracketed || name.ends_with(']') => (name, port),
         _ => (host, "80"),
     };
-    let usable = !name.is_empty() && name.starts_with('[') == name.ends_with(']') && port.parse::<u16>().is_ok_and(|p| p != 0);
+    let usable = !name.is_empty()
+        && name.starts_with('[') == name.ends_with(']')
+        && port.parse::<u16>().is_ok_and(|p| p != 0);
     usable.then(|| format!("{name}:{port}"))
 }
 
@@ -67,19 +81,46 @@ mod tests {
 
     #[test]
     fn the_endpoint_is_added_once() {
-        assert_eq!(url("ws://localhost:8080", Some("lobby")), "ws://localhost:8080/ws/lobby");
+        assert_eq!(
+            url("ws://localhost:8080", Some("lobby")),
+            "ws://localhost:8080/ws/lobby"
+        );
         assert_eq!(url("ws://localhost:8080/", None), "ws://localhost:8080/ws");
-        assert_eq!(url("ws://localhost:8080/ws/", None), "ws://localhost:8080/ws");
-        assert_eq!(url("WS://[::1]:8080/rtc/ws", Some("a")), "ws://[::1]:8080/rtc/ws/a");
-        assert_eq!(url("ws://example.org/rtc", None), "ws://example.org:80/rtc/ws");
+        assert_eq!(
+            url("ws://localhost:8080/ws/", None),
+            "ws://localhost:8080/ws"
+        );
+        assert_eq!(
+            url("WS://[::1]:8080/rtc/ws", Some("a")),
+            "ws://[::1]:8080/rtc/ws/a"
+        );
+        assert_eq!(
+            url("ws://example.org/rtc", None),
+            "ws://example.org:80/rtc/ws"
+        );
         assert_eq!(url("ws://[::1]", None), "ws://[::1]:80/ws");
     }
 
     #[test]
     fn what_cannot_be_dialled_is_refused_with_the_reason() {
-        for uri in ["localhost:8080", "http://a", "wss://a", "ws://", "ws://:80", "ws://a:0", "ws://a:99999", "ws://a b", "ws://a?b"] {
-            let error = SignallerAddress::parse(uri, None).expect_err(uri).to_string();
-            assert!(error.starts_with("signaller::uri: ") && error.contains(uri), "{error}");
+        for uri in [
+            "localhost:8080",
+            "http://a",
+            "wss://a",
+            "ws://",
+            "ws://:80",
+            "ws://a:0",
+            "ws://a:99999",
+            "ws://a b",
+            "ws://a?b",
+        ] {
+            let error = SignallerAddress::parse(uri, None)
+                .expect_err(uri)
+                .to_string();
+            assert!(
+                error.starts_with("signaller::uri: ") && error.contains(uri),
+                "{error}"
+            );
         }
     }
 }

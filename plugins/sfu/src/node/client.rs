@@ -68,12 +68,16 @@ pub(crate) async fn run(address: SignallerAddress, tell: impl Fn(Connection) -> 
 
 async fn connect(address: &SignallerAddress) -> Result<Socket, String> {
     let attempt = async {
-        let stream = TcpStream::connect(&address.authority).await.map_err(|e| e.to_string())?;
+        let stream = TcpStream::connect(&address.authority)
+            .await
+            .map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        let config =
-            WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-        let (socket, _) =
-            client_async_with_config(address.url.as_str(), stream, Some(config)).await.map_err(|e| describe(&e))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE));
+        let (socket, _) = client_async_with_config(address.url.as_str(), stream, Some(config))
+            .await
+            .map_err(|e| describe(&e))?;
         Ok(socket)
     };
     timeout(CONNECT, attempt)
@@ -84,12 +88,19 @@ async fn connect(address: &SignallerAddress) -> Result<Socket, String> {
 
 fn describe(error: &WsError) -> String {
     match error {
-        WsError::Http(response) => format!("HTTP {}; is this the address of a gst-rtc signaller?", response.status()),
+        WsError::Http(response) => format!(
+            "HTTP {}; is this the address of a gst-rtc signaller?",
+            response.status()
+        ),
         other => other.to_string(),
     }
 }
 
-async fn converse(socket: Socket, tell: &(impl Fn(Connection) -> bool + Sync), wait: &mut Duration) -> End {
+async fn converse(
+    socket: Socket,
+    tell: &(impl Fn(Connection) -> bool + Sync),
+    wait: &mut Duration,
+) -> End {
     let (mut writer, mut reader) = socket.split();
     let (sender, mut queue) = unbounded_channel();
     if !tell(Connection::Up(sender)) {
@@ -119,7 +130,10 @@ async fn read(
         let text = match message {
             Message::Text(text) => text,
             Message::Close(Some(frame)) => {
-                return End::Lost(format!("closed by the signaller: {} {}", frame.code, frame.reason));
+                return End::Lost(format!(
+                    "closed by the signaller: {} {}",
+                    frame.code, frame.reason
+                ));
             }
             _ => continue,
         };
@@ -148,7 +162,9 @@ async fn write(
 ) -> End {
     while let Some(message) = queue.recv().await {
         // Plain data of our own: turning it into JSON cannot fail, and if it did, only this message would be lost.
-        let Ok(text) = serde_json::to_string(&message) else { continue };
+        let Ok(text) = serde_json::to_string(&message) else {
+            continue;
+        };
         if let Err(error) = writer.send(Message::text(text)).await {
             return End::Lost(error.to_string());
         }

@@ -313,15 +313,20 @@ mod tests {
     #[test]
     fn every_message_of_the_contract_to_a_node_is_understood() {
         for message in written("server-to-node") {
-            let read: FromSignaller = serde_json::from_value(message.clone()).unwrap_or_else(|e| panic!("{message}: {e}"));
+            let read: FromSignaller = serde_json::from_value(message.clone())
+                .unwrap_or_else(|e| panic!("{message}: {e}"));
             assert!(read != FromSignaller::Unknown, "{message}");
         }
     }
 
     #[test]
     fn every_message_of_a_node_is_in_the_contract() {
-        for message in written("node-to-server").into_iter().filter(|m| m["type"] != "candidate") {
-            let read: ToSignaller = serde_json::from_value(message.clone()).unwrap_or_else(|e| panic!("{message}: {e}"));
+        for message in written("node-to-server")
+            .into_iter()
+            .filter(|m| m["type"] != "candidate")
+        {
+            let read: ToSignaller = serde_json::from_value(message.clone())
+                .unwrap_or_else(|e| panic!("{message}: {e}"));
             let again = serde_json::to_value(&read).expect("JSON");
             for (field, value) in again.as_object().expect("an object") {
                 assert_eq!(Some(value), message.get(field), "{field} of {message}");

@@ -27,7 +27,11 @@ struct Pair {
 impl Pair {
     fn start() -> Pair {
         let signaller = Signaller::start();
-        let config = HubConfig { room: Some("lobby".into()), signaller_uri: Some(signaller.uri.clone()), ..config() };
+        let config = HubConfig {
+            room: Some("lobby".into()),
+            signaller_uri: Some(signaller.uri.clone()),
+            ..config()
+        };
         let home = Node::start(config.clone());
         let mut home_link = signaller.accept();
         home_link.open("home");
@@ -36,7 +40,16 @@ impl Pair {
         guest_link.open("guest");
         home_link.say(json!({"type": "participantJoined", "room": "lobby", "id": "hidden", "name": "guest-1", "kind": "viewer"}));
         let (names, requests, published) = (HashMap::new(), HashMap::new(), Vec::new());
-        Pair { home, guest, home_link, guest_link, names, requests, next: 100, published }
+        Pair {
+            home,
+            guest,
+            home_link,
+            guest_link,
+            names,
+            requests,
+            next: 100,
+            published,
+        }
     }
 
     /// Passes on what was said, until `done`.
@@ -44,25 +57,38 @@ impl Pair {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             let late = Instant::now() > deadline;
-            assert!(!late, "not within {PATIENCE:?}; home: {:?}, guest: {:?}", self.home.rest(), self.guest.rest());
+            assert!(
+                !late,
+                "not within {PATIENCE:?}; home: {:?}, guest: {:?}",
+                self.home.rest(),
+                self.guest.rest()
+            );
             if let Some(message) = self.home_link.poll() {
-                self.from_home(message);
+                self.home_said(message);
             }
             if let Some(message) = self.guest_link.poll() {
-                self.from_guest(message);
+                self.guest_said(message);
             }
         }
     }
 
-    fn from_home(&mut self, mut message: Value) {
+    fn home_said(&mut self, mut message: Value) {
         match message["type"].as_str().expect("a type") {
-            "join" => join(&mut self.home_link, &mut self.guest_link, &mut self.names, &message, "h"),
+            "join" => join(
+                &mut self.home_link,
+                &mut self.guest_link,
+                &mut self.names,
+                &message,
+                "h",
+            ),
             "trackAdded" | "trackRemoved" => {
                 self.published.push(message.clone());
                 self.guest_link.say(message);
             }
             "answer" | "refused" => {
-                let request = self.requests.remove(&message["request"].as_u64().expect("a number"));
+                let request = self
+                    .requests
+                    .remove(&message["request"].as_u64().expect("a number"));
                 message["request"] = request.expect("a request of the guest");
                 if message["type"] == "refused" {
                     message["type"] = json!("error");
@@ -74,9 +100,15 @@ impl Pair {
         }
     }
 
-    fn from_guest(&mut self, mut message: Value) {
+    fn guest_said(&mut self, mut message: Value) {
         match message["type"].as_str().expect("a type") {
-            "join" => join(&mut self.guest_link, &mut self.home_link, &mut self.names, &message, "g"),
+            "join" => join(
+                &mut self.guest_link,
+                &mut self.home_link,
+                &mut self.names,
+                &message,
+                "g",
+            ),
             "offer" => {
                 self.next += 1;
                 self.requests.insert(self.next, message["request"].take());
@@ -87,13 +119,21 @@ impl Pair {
                 self.home_link.say(message);
             }
             "closeSession" => self.home_link.say(message),
-            "leave" => self.home_link.say(json!({"type": "participantLeft", "room": "lobby", "id": message["id"]})),
+            "leave" => self
+                .home_link
+                .say(json!({"type": "participantLeft", "room": "lobby", "id": message["id"]})),
             _ => {}
         }
     }
 }
 
-fn join(from: &mut Link, other: &mut Link, names: &mut HashMap<String, String>, message: &Value, prefix: &str) {
+fn join(
+    from: &mut Link,
+    other: &mut Link,
+    names: &mut HashMap<String, String>,
+    message: &Value,
+    prefix: &str,
+) {
     let name = message["name"].as_str().expect("a name").to_owned();
     let id = format!("{prefix}-{name}");
     from.say(json!({"type": "joined", "request": message["request"], "id": id}));
@@ -106,26 +146,49 @@ fn what_the_guest_publishes_is_received_at_home() {
     let mut pair = Pair::start();
     let video = pair.guest.publish("camera", "video", vp8());
     let audio = pair.guest.publish("camera", "audio", opus());
-    let taps = [pair.home.tap("camera", MediaKind::Video), pair.home.tap("camera", MediaKind::Audio)];
-    pair.relay(|pair| pair.published.iter().filter(|m| m["type"] == "trackAdded").count() == 2);
-    feed(&pair.guest, video, &vp8(), || has_media(&pair.home, taps[0]));
-    feed(&pair.guest, audio, &opus(), || has_media(&pair.home, taps[1]));
+    let taps = [
+        pair.home.tap("camera", MediaKind::Video),
+        pair.home.tap("camera", MediaKind::Audio),
+    ];
+    pair.relay(|pair| {
+        pair.published
+            .iter()
+            .filter(|m| m["type"] == "trackAdded")
+            .count()
+            == 2
+    });
+    feed(&pair.guest, video, &vp8(), || {
+        has_media(&pair.home, taps[0])
+    });
+    feed(&pair.guest, audio, &opus(), || {
+        has_media(&pair.home, taps[1])
+    });
     // One of two goes: its line becomes inactive, the other stays.
     pair.guest.hub.unpublish(audio);
-    pair.relay(|pair| pair.published.iter().any(|m| m["type"] == "trackRemoved" && m["track"] == "audio"));
-    feed(&pair.guest, video, &vp8(), || has_media(&pair.home, taps[0]));
+    pair.relay(|pair| {
+        pair.published
+            .iter()
+            .any(|m| m["type"] == "trackRemoved" && m["track"] == "audio")
+    });
+    feed(&pair.guest, video, &vp8(), || {
+        has_media(&pair.home, taps[0])
+    });
     // The last goes, and with it the participant.
     pair.guest.hub.unpublish(video);
     pair.relay(|pair| pair.home.hub.stats().sessions == 0);
 }
 
 #[test]
-fn what_the_guest_taps_comes_from_home_and_only_that() {
+fn what_the_guest_taps_comes_home_said_and_only_that() {
     let mut pair = Pair::start();
     let video = pair.home.publish("stage", "video", vp8());
     pair.home.publish("other", "video", vp8());
     pair.relay(|pair| pair.published.len() == 2);
-    assert_eq!(pair.guest.hub.stats().sessions, 0, "nothing is fetched that nobody taps");
+    assert_eq!(
+        pair.guest.hub.stats().sessions,
+        0,
+        "nothing is fetched that nobody taps"
+    );
     let tap = pair.guest.tap("stage", MediaKind::Video);
     let mut started = false;
     pair.relay(|pair| {

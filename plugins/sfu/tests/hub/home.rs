@@ -10,7 +10,11 @@ use gstrtcsfu::sdp;
 use serde_json::{Value, json};
 
 fn home(signaller: &Signaller) -> HubConfig {
-    HubConfig { room: Some("lobby".into()), signaller_uri: Some(signaller.uri.clone()), ..config() }
+    HubConfig {
+        room: Some("lobby".into()),
+        signaller_uri: Some(signaller.uri.clone()),
+        ..config()
+    }
 }
 
 fn start() -> (Signaller, Node, Link) {
@@ -25,20 +29,30 @@ fn transport(ufrag: &str) -> LocalTransport {
     LocalTransport {
         ufrag: ufrag.into(),
         pwd: "aaaaaaaaaaaaaaaaaaaaaaaa".into(),
-        fingerprint: Fingerprint { algorithm: "sha-256".into(), bytes: vec![7; 32] },
+        fingerprint: Fingerprint {
+            algorithm: "sha-256".into(),
+            bytes: vec![7; 32],
+        },
         candidates: Vec::new(),
         ice_lite: false,
     }
 }
 
-fn publication(ufrag: &str, videos: usize, previous: Option<&SessionDescription>) -> SessionDescription {
+fn publication(
+    ufrag: &str,
+    videos: usize,
+    previous: Option<&SessionDescription>,
+) -> SessionDescription {
     let track = |payload: gst_rtc_core::media::PayloadParams| OfferedTrack {
         kind: payload.codec.kind(),
         payloads: vec![payload],
         stream: "s".into(),
         active: true,
     };
-    let tracks: Vec<_> = [track(opus())].into_iter().chain((0..videos).map(|_| track(vp8()))).collect();
+    let tracks: Vec<_> = [track(opus())]
+        .into_iter()
+        .chain((0..videos).map(|_| track(vp8())))
+        .collect();
     let mut ssrc = 0;
     offer_publish(&tracks, &transport(ufrag), previous, &mut || {
         ssrc += 1;
@@ -50,7 +64,10 @@ fn offer(link: &mut Link, participant: &str, direction: &str, session: &str, sdp
     link.say(json!({"type": "offer", "request": 9, "room": "lobby", "participant": participant, "direction": direction,
         "session": session, "sdp": sdp, "of": null}));
     loop {
-        if let Some(reply) = link.poll().filter(|m| m["type"] == "answer" || m["type"] == "refused") {
+        if let Some(reply) = link
+            .poll()
+            .filter(|m| m["type"] == "answer" || m["type"] == "refused")
+        {
             assert_eq!(reply["request"], 9);
             return reply;
         }
@@ -65,8 +82,13 @@ fn a_node_with_a_room_registers_for_that_room_only() {
     assert_eq!(link.path, "/ws/lobby");
     let message = link.open("home");
     assert_eq!(message["version"], 1);
-    node.expect("SignallerConnected", |event| matches!(event, NodeEvent::SignallerConnected).then_some(()));
-    let all = Node::start(HubConfig { room: None, ..home(&signaller) });
+    node.expect("SignallerConnected", |event| {
+        matches!(event, NodeEvent::SignallerConnected).then_some(())
+    });
+    let all = Node::start(HubConfig {
+        room: None,
+        ..home(&signaller)
+    });
     assert_eq!(signaller.accept().path, "/ws");
     drop(all);
 }
@@ -75,17 +97,38 @@ fn a_node_with_a_room_registers_for_that_room_only() {
 fn an_offer_to_publish_is_answered_with_candidates_of_the_participants_worker() {
     let (_signaller, node, mut link) = start();
     link.joined("p1", "alice");
-    let reply = offer(&mut link, "p1", "publish", "session-1", &sdp::write(&publication("abcd", 1, None), 1, 1));
+    let reply = offer(
+        &mut link,
+        "p1",
+        "publish",
+        "session-1",
+        &sdp::write(&publication("abcd", 1, None), 1, 1),
+    );
     let answer = sdp::parse(reply["sdp"].as_str().expect("an answer")).expect("an SDP");
     assert!(answer.transport.ice_lite);
     assert_eq!(answer.media.len(), 2);
-    let bound: Vec<_> = node.hub.stats().workers.into_iter().flat_map(|worker| worker.local).collect();
+    let bound: Vec<_> = node
+        .hub
+        .stats()
+        .workers
+        .into_iter()
+        .flat_map(|worker| worker.local)
+        .collect();
     for proto in [Proto::Udp, Proto::Tcp] {
-        assert!(answer.transport.candidates.iter().any(|c| c.proto == proto && bound.contains(&c.addr)), "{answer:?}");
+        assert!(
+            answer
+                .transport
+                .candidates
+                .iter()
+                .any(|c| c.proto == proto && bound.contains(&c.addr)),
+            "{answer:?}"
+        );
     }
     assert_eq!(node.hub.stats().sessions, 1);
     // Nobody is told of a track before it can be received.
-    node.expect_none("TrackAdded", |event| matches!(event, NodeEvent::TrackAdded { .. }));
+    node.expect_none("TrackAdded", |event| {
+        matches!(event, NodeEvent::TrackAdded { .. })
+    });
 }
 
 #[test]
@@ -93,9 +136,22 @@ fn renegotiation_keeps_transport_and_worker() {
     let (_signaller, node, mut link) = start();
     link.joined("p1", "alice");
     let first = publication("abcd", 1, None);
-    let one = offer(&mut link, "p1", "publish", "session-1", &sdp::write(&first, 1, 1));
-    let two = offer(&mut link, "p1", "publish", "session-1", &sdp::write(&publication("abcd", 2, Some(&first)), 1, 2));
-    let parse = |reply: &Value| sdp::parse(reply["sdp"].as_str().expect("an answer")).expect("an SDP");
+    let one = offer(
+        &mut link,
+        "p1",
+        "publish",
+        "session-1",
+        &sdp::write(&first, 1, 1),
+    );
+    let two = offer(
+        &mut link,
+        "p1",
+        "publish",
+        "session-1",
+        &sdp::write(&publication("abcd", 2, Some(&first)), 1, 2),
+    );
+    let parse =
+        |reply: &Value| sdp::parse(reply["sdp"].as_str().expect("an answer")).expect("an SDP");
     let (one, two) = (parse(&one), parse(&two));
     assert_eq!(one.transport, two.transport);
     assert_eq!((one.media.len(), two.media.len()), (2, 3));
@@ -112,11 +168,20 @@ fn what_cannot_be_answered_is_refused_with_the_reason_and_the_room_goes_on() {
         offer(&mut link, "p9", "publish", "s1", &good),
         offer(&mut link, "p1", "receive", "s1", &good),
     ];
-    let codes: Vec<_> = codes.iter().map(|reply| reply["code"].as_str().unwrap_or("answered")).collect();
+    let codes: Vec<_> = codes
+        .iter()
+        .map(|reply| reply["code"].as_str().unwrap_or("answered"))
+        .collect();
     assert_eq!(codes, ["badSdp", "unknownParticipant", "badSdp"]);
-    assert_eq!(offer(&mut link, "p1", "publish", "s1", &good)["type"], "answer");
+    assert_eq!(
+        offer(&mut link, "p1", "publish", "s1", &good)["type"],
+        "answer"
+    );
     let restarted = sdp::write(&publication("efgh", 1, None), 1, 2);
-    assert_eq!(offer(&mut link, "p1", "publish", "s1", &restarted)["code"], "badSdp");
+    assert_eq!(
+        offer(&mut link, "p1", "publish", "s1", &restarted)["code"],
+        "badSdp"
+    );
     assert_eq!(node.hub.stats().sessions, 1);
 }
 
@@ -125,16 +190,30 @@ fn slots_are_told_with_the_signallers_names_once_they_show_something() {
     let (_signaller, node, mut link) = start();
     link.joined("p1", "alice");
     let sdp = sdp::write(&offer_receive(1, 1, &transport("abcd"), None), 1, 1);
-    assert_eq!(offer(&mut link, "p1", "receive", "s1", &sdp)["type"], "answer");
+    assert_eq!(
+        offer(&mut link, "p1", "receive", "s1", &sdp)["type"],
+        "answer"
+    );
     node.publish("camera", "video", vp8());
     assert_eq!(link.let_in("p7"), "camera");
     let added = link.hear("trackAdded");
-    assert_eq!((&added["participant"], &added["track"]["track"]), (&json!("p7"), &json!("video")));
+    assert_eq!(
+        (&added["participant"], &added["track"]["track"]),
+        (&json!("p7"), &json!("video"))
+    );
     loop {
         let slots = link.hear("slots");
-        let video = slots["slots"].as_array().expect("slots").iter().find(|slot| slot["kind"] == "video").expect("a slot");
+        let video = slots["slots"]
+            .as_array()
+            .expect("slots")
+            .iter()
+            .find(|slot| slot["kind"] == "video")
+            .expect("a slot");
         if video["participant"] == "p7" {
-            assert_eq!((&video["track"], &slots["missing"]), (&json!("video"), &json!({"audio": 0, "video": 0})));
+            assert_eq!(
+                (&video["track"], &slots["missing"]),
+                (&json!("video"), &json!({"audio": 0, "video": 0}))
+            );
             break;
         }
     }
@@ -144,29 +223,53 @@ fn slots_are_told_with_the_signallers_names_once_they_show_something() {
 fn a_participant_who_leaves_takes_sessions_along() {
     let (_signaller, node, mut link) = start();
     link.joined("p1", "alice");
-    offer(&mut link, "p1", "publish", "s1", &sdp::write(&publication("abcd", 1, None), 1, 1));
+    offer(
+        &mut link,
+        "p1",
+        "publish",
+        "s1",
+        &sdp::write(&publication("abcd", 1, None), 1, 1),
+    );
     link.say(json!({"type": "participantLeft", "room": "lobby", "id": "p1"}));
-    node.expect("ParticipantLeft", |event| matches!(event, NodeEvent::ParticipantLeft { name, .. } if name == "alice").then_some(()));
+    node.expect("ParticipantLeft", |event| {
+        matches!(event, NodeEvent::ParticipantLeft { name, .. } if name == "alice").then_some(())
+    });
     let stats = node.hub.stats();
     assert_eq!((stats.participants, stats.sessions), (0, 0));
-    assert!(stats.workers.iter().all(|worker| worker.sessions.is_empty()));
+    assert!(
+        stats
+            .workers
+            .iter()
+            .all(|worker| worker.sessions.is_empty())
+    );
 }
 
 #[test]
 fn a_lost_signaller_is_found_again_and_told_everything() {
     let (signaller, node, mut link) = start();
     link.joined("p1", "alice");
-    offer(&mut link, "p1", "publish", "s1", &sdp::write(&publication("abcd", 1, None), 1, 1));
+    offer(
+        &mut link,
+        "p1",
+        "publish",
+        "s1",
+        &sdp::write(&publication("abcd", 1, None), 1, 1),
+    );
     node.publish("camera", "video", vp8());
     link.let_in("p7");
     link.hear("trackAdded");
     drop(link);
-    node.expect("SignallerLost", |event| matches!(event, NodeEvent::SignallerLost { .. }).then_some(()));
+    node.expect("SignallerLost", |event| {
+        matches!(event, NodeEvent::SignallerLost { .. }).then_some(())
+    });
     let mut link = signaller.accept();
     let resume = link.hear("node")["resume"].take();
     assert_eq!(resume["node"], "n1");
     let room = &resume["rooms"][0];
-    assert_eq!((&room["room"], &room["role"]), (&json!("lobby"), &json!("home")));
+    assert_eq!(
+        (&room["room"], &room["role"]),
+        (&json!("lobby"), &json!("home"))
+    );
     assert_eq!(
         room["participants"],
         json!([
@@ -175,26 +278,42 @@ fn a_lost_signaller_is_found_again_and_told_everything() {
              "tracks": [{"track": "video", "kind": "video", "codec": "VP8", "muted": false}]}
         ])
     );
-    assert_eq!(room["sessions"], json!([{"session": "s1", "participant": "p1", "direction": "publish", "of": null}]));
+    assert_eq!(
+        room["sessions"],
+        json!([{"session": "s1", "participant": "p1", "direction": "publish", "of": null}])
+    );
     link.say(json!({"type": "nodeReady", "node": "n1"}));
     link.say(json!({"type": "roomOpened", "room": "lobby", "role": "home"}));
     link.say(json!({"type": "resumed"}));
-    node.expect("SignallerConnected", |event| matches!(event, NodeEvent::SignallerConnected).then_some(()));
-    assert_eq!(offer(&mut link, "p1", "publish", "s1", "nonsense")["code"], "badSdp");
-    assert_eq!(node.hub.stats().sessions, 1, "the session outlived the signaller");
+    node.expect("SignallerConnected", |event| {
+        matches!(event, NodeEvent::SignallerConnected).then_some(())
+    });
+    assert_eq!(
+        offer(&mut link, "p1", "publish", "s1", "nonsense")["code"],
+        "badSdp"
+    );
+    assert_eq!(
+        node.hub.stats().sessions,
+        1,
+        "the session outlived the signaller"
+    );
 }
 
 #[test]
 fn rooms_that_a_new_signaller_does_not_give_back_are_closed() {
     let (signaller, node, mut link) = start();
     link.joined("p1", "alice");
-    node.expect("ParticipantJoined", |event| matches!(event, NodeEvent::ParticipantJoined { .. }).then_some(()));
+    node.expect("ParticipantJoined", |event| {
+        matches!(event, NodeEvent::ParticipantJoined { .. }).then_some(())
+    });
     drop(link);
     let mut link = signaller.accept();
     link.hear("node");
     link.say(json!({"type": "nodeReady", "node": "n2"}));
     link.say(json!({"type": "resumed"}));
-    node.expect("ParticipantLeft", |event| matches!(event, NodeEvent::ParticipantLeft { .. }).then_some(()));
+    node.expect("ParticipantLeft", |event| {
+        matches!(event, NodeEvent::ParticipantLeft { .. }).then_some(())
+    });
     assert_eq!(node.hub.stats().rooms, 0);
 }
 

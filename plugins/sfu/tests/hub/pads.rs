@@ -30,8 +30,12 @@ fn a_tap_waits_for_its_track_and_for_the_next_of_its_name() {
     let first = node.publish("late", "audio", opus());
     assert_eq!(node.tap_started(tap), "audio");
     node.hub.unpublish(first);
-    node.expect("TapEnded", |event| matches!(event, NodeEvent::TapEnded(ended) if ended == tap).then_some(()));
-    node.expect("ParticipantLeft", |event| matches!(event, NodeEvent::ParticipantLeft { .. }).then_some(()));
+    node.expect("TapEnded", |event| {
+        matches!(event, NodeEvent::TapEnded(ended) if ended == tap).then_some(())
+    });
+    node.expect("ParticipantLeft", |event| {
+        matches!(event, NodeEvent::ParticipantLeft { .. }).then_some(())
+    });
     let second = node.publish("late", "music", opus());
     assert_eq!(node.tap_started(tap), "music");
     node.hub.push(second, &packet(&opus(), 7), Instant::now());
@@ -41,7 +45,12 @@ fn a_tap_waits_for_its_track_and_for_the_next_of_its_name() {
 #[test]
 fn a_tap_takes_only_its_kind_and_name() {
     let node = Node::start(config());
-    let named = TapRequest { room: None, participant: "a".into(), track: Some("slides".into()), kind: MediaKind::Video };
+    let named = TapRequest {
+        room: None,
+        participant: "a".into(),
+        track: Some("slides".into()),
+        kind: MediaKind::Video,
+    };
     let named = node.hub.tap(named).expect("valid names");
     let audio = node.tap("a", MediaKind::Audio);
     node.publish("a", "video", vp8());
@@ -56,7 +65,10 @@ fn a_tap_takes_only_its_kind_and_name() {
 fn an_ended_tap_gets_nothing_and_others_go_on() {
     let node = Node::start(config());
     let track = node.publish("camera", "video", vp8());
-    let (ended, other) = (node.tap("camera", MediaKind::Video), node.tap("camera", MediaKind::Video));
+    let (ended, other) = (
+        node.tap("camera", MediaKind::Video),
+        node.tap("camera", MediaKind::Video),
+    );
     node.tap_started(other);
     node.hub.untap(ended);
     // Both orders go through the same queues, so what is pushed after the answer comes after the end.
@@ -104,7 +116,10 @@ fn a_second_track_of_one_name_is_refused_and_the_first_goes_on() {
 fn names_that_cannot_be_used_are_refused_at_once() {
     let node = Node::start(config());
     for (participant, track) in [("", "video"), ("a", ""), ("a\n", "video"), (" a", "video")] {
-        let error = node.hub.publish(local(participant, track, vp8())).expect_err("a bad name");
+        let error = node
+            .hub
+            .publish(local(participant, track, vp8()))
+            .expect_err("a bad name");
         assert!(matches!(error, RequestError::Name { .. }), "{error}");
     }
     let mut elsewhere = local("a", "video", vp8());
@@ -119,7 +134,15 @@ fn statistics_count_what_is_there() {
     node.publish("a", "audio", opus());
     node.publish("b", "video", vp8());
     let stats = node.hub.stats();
-    assert_eq!((stats.rooms, stats.participants, stats.tracks, stats.sessions), (1, 2, 3, 0));
+    assert_eq!(
+        (
+            stats.rooms,
+            stats.participants,
+            stats.tracks,
+            stats.sessions
+        ),
+        (1, 2, 3, 0)
+    );
     assert_eq!(stats.workers.len(), 2);
     assert_eq!(stats.workers[0].local.len(), 1);
 }
@@ -128,6 +151,9 @@ fn statistics_count_what_is_there() {
 fn a_stopped_hub_takes_no_requests_and_says_so() {
     let node = Node::start(config());
     node.hub.stop();
-    assert_eq!(node.hub.publish(local("a", "video", vp8())), Err(RequestError::Stopped));
+    assert_eq!(
+        node.hub.publish(local("a", "video", vp8())),
+        Err(RequestError::Stopped)
+    );
     node.hub.stop();
 }

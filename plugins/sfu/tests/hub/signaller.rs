@@ -34,12 +34,17 @@ impl Signaller {
         let stream = loop {
             match self.listener.accept() {
                 Ok((stream, _)) => break stream,
-                Err(_) => assert!(Instant::now() < deadline, "no connection within {PATIENCE:?}"),
+                Err(_) => assert!(
+                    Instant::now() < deadline,
+                    "no connection within {PATIENCE:?}"
+                ),
             }
             std::thread::sleep(Duration::from_millis(5));
         };
         stream.set_nonblocking(false).expect("a socket");
-        stream.set_read_timeout(Some(Duration::from_millis(5))).expect("a socket");
+        stream
+            .set_read_timeout(Some(Duration::from_millis(5)))
+            .expect("a socket");
         let mut path = String::new();
         let note = |request: &tungstenite::handshake::server::Request, response| {
             path = request.uri().path().to_owned();
@@ -49,7 +54,9 @@ impl Signaller {
         let socket = loop {
             match handshake {
                 Ok(socket) => break socket,
-                Err(tungstenite::HandshakeError::Interrupted(middle)) if Instant::now() < deadline => {
+                Err(tungstenite::HandshakeError::Interrupted(middle))
+                    if Instant::now() < deadline =>
+                {
                     handshake = middle.handshake();
                 }
                 Err(error) => panic!("{error}"),
@@ -61,7 +68,9 @@ impl Signaller {
 
 impl Link {
     pub fn say(&mut self, message: Value) {
-        self.socket.send(Message::text(message.to_string())).expect("a connection");
+        self.socket
+            .send(Message::text(message.to_string()))
+            .expect("a connection");
     }
 
     /// What the node says next, if it says anything now.
@@ -69,7 +78,14 @@ impl Link {
         match self.socket.read() {
             Ok(Message::Text(text)) => Some(serde_json::from_str(&text).expect("JSON")),
             Ok(_) => None,
-            Err(tungstenite::Error::Io(e)) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => None,
+            Err(tungstenite::Error::Io(e))
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) =>
+            {
+                None
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -115,7 +131,11 @@ impl Link {
             match self.socket.read() {
                 Ok(Message::Close(_)) | Err(tungstenite::Error::ConnectionClosed) => return true,
                 Ok(_) => {}
-                Err(tungstenite::Error::Io(e)) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(tungstenite::Error::Io(e))
+                    if matches!(
+                        e.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) => {}
                 Err(_) => return false,
             }
         }

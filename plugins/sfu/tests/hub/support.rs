@@ -4,7 +4,9 @@
 use gst_rtc_core::codec::Codec;
 use gst_rtc_core::media::{Feedback, MediaKind, PayloadParams};
 use gst_rtc_core::packet::MediaPacket;
-use gstrtcsfu::hub::{Hub, HubConfig, HubObserver, LocalTrack, LocalTrackId, NodeEvent, TapId, TapRequest};
+use gstrtcsfu::hub::{
+    Hub, HubConfig, HubObserver, LocalTrack, LocalTrackId, NodeEvent, TapId, TapRequest,
+};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,7 +29,11 @@ pub struct Node {
 }
 
 pub fn config() -> HubConfig {
-    HubConfig { listen: vec!["127.0.0.1:0".parse().expect("an address")], workers: 2, ..HubConfig::default() }
+    HubConfig {
+        listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        workers: 2,
+        ..HubConfig::default()
+    }
 }
 
 impl Node {
@@ -43,7 +49,10 @@ impl Node {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+            let event = self
+                .events
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
             if let Some(found) = wanted(event) {
                 return found;
             }
@@ -57,18 +66,29 @@ impl Node {
     }
 
     pub fn publish(&self, participant: &str, track: &str, payload: PayloadParams) -> LocalTrackId {
-        self.hub.publish(local(participant, track, payload)).expect("valid names")
+        self.hub
+            .publish(local(participant, track, payload))
+            .expect("valid names")
     }
 
     pub fn tap(&self, participant: &str, kind: MediaKind) -> TapId {
-        let request = TapRequest { room: None, participant: participant.into(), track: None, kind };
+        let request = TapRequest {
+            room: None,
+            participant: participant.into(),
+            track: None,
+            kind,
+        };
         self.hub.tap(request).expect("valid names")
     }
 
     /// Waits until a tap has found its track and the track's worker knows of it.
     pub fn tap_started(&self, tap: TapId) -> String {
         let track = self.expect("TapStarted", |event| match event {
-            NodeEvent::TapStarted { tap: started, track, .. } if started == tap => Some(track),
+            NodeEvent::TapStarted {
+                tap: started,
+                track,
+                ..
+            } if started == tap => Some(track),
             _ => None,
         });
         // The event comes before the order to the worker; the answer to this comes after it.
@@ -101,7 +121,12 @@ pub fn local(participant: &str, track: &str, payload: PayloadParams) -> LocalTra
 }
 
 pub fn vp8() -> PayloadParams {
-    let feedback = Feedback { nack: true, pli: true, fir: true, ..Feedback::default() };
+    let feedback = Feedback {
+        nack: true,
+        pli: true,
+        fir: true,
+        ..Feedback::default()
+    };
     payload(96, Codec::Vp8, 90_000, None, feedback)
 }
 
@@ -109,8 +134,22 @@ pub fn opus() -> PayloadParams {
     payload(111, Codec::Opus, 48_000, Some(2), Feedback::default())
 }
 
-fn payload(pt: u8, codec: Codec, clock_rate: u32, channels: Option<u8>, feedback: Feedback) -> PayloadParams {
-    PayloadParams { pt, codec, clock_rate, channels, fmtp: String::new(), rtx_pt: None, feedback }
+fn payload(
+    pt: u8,
+    codec: Codec,
+    clock_rate: u32,
+    channels: Option<u8>,
+    feedback: Feedback,
+) -> PayloadParams {
+    PayloadParams {
+        pt,
+        codec,
+        clock_rate,
+        channels,
+        fmtp: String::new(),
+        rtx_pt: None,
+        feedback,
+    }
 }
 
 /// The packet `n` of a stream: each a frame of its own, for video a keyframe.
@@ -129,7 +168,12 @@ pub fn packet(payload: &PayloadParams, n: u16) -> Vec<u8> {
 }
 
 /// Pushes packets until `done`, 50 a second.
-pub fn feed(node: &Node, track: LocalTrackId, payload: &PayloadParams, mut done: impl FnMut() -> bool) {
+pub fn feed(
+    node: &Node,
+    track: LocalTrackId,
+    payload: &PayloadParams,
+    mut done: impl FnMut() -> bool,
+) {
     let deadline = Instant::now() + PATIENCE;
     for n in 0.. {
         if done() {
@@ -143,5 +187,7 @@ pub fn feed(node: &Node, track: LocalTrackId, payload: &PayloadParams, mut done:
 
 /// Whether media of a tap came since the last call; other events are passed over.
 pub fn has_media(node: &Node, tap: TapId) -> bool {
-    node.events.try_iter().any(|event| matches!(event, NodeEvent::TapMedia(of, _) if of == tap))
+    node.events
+        .try_iter()
+        .any(|event| matches!(event, NodeEvent::TapMedia(of, _) if of == tap))
 }

@@ -16,8 +16,14 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
-    pub(crate) const READ: Interest = Interest { read: true, write: false };
-    pub(crate) const NONE: Interest = Interest { read: false, write: false };
+    pub(crate) const READ: Interest = Interest {
+        read: true,
+        write: false,
+    };
+    pub(crate) const NONE: Interest = Interest {
+        read: false,
+        write: false,
+    };
 
     fn bits(self) -> u32 {
         let read = if self.read { libc::EPOLLIN } else { 0 };
@@ -53,12 +59,26 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd, token, interest)
     }
 
-    pub(crate) fn modify(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+    pub(crate) fn modify(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token, interest)
     }
 
-    fn control(&self, op: libc::c_int, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interest.bits(), u64: token };
+    fn control(
+        &self,
+        op: libc::c_int,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let mut event = libc::epoll_event {
+            events: interest.bits(),
+            u64: token,
+        };
         // SAFETY: both descriptors are open while borrowed; `event` lives through the call.
         check(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), op, fd.as_raw_fd(), &raw mut event) })?;
         Ok(())
@@ -66,13 +86,22 @@ impl Epoll {
 
     /// Waits until something is ready or the time is over, rounded up to whole milliseconds; `None`: without end.
     /// An interruption by a signal counts as nothing ready.
-    pub(crate) fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(
+        &self,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
         const MOST: usize = 64;
         let mut ready = [libc::epoll_event { events: 0, u64: 0 }; MOST];
         events.clear();
         // SAFETY: the array has room for MOST events and lives through the call.
         let result = unsafe {
-            libc::epoll_wait(self.fd.as_raw_fd(), ready.as_mut_ptr(), MOST as libc::c_int, milliseconds(timeout))
+            libc::epoll_wait(
+                self.fd.as_raw_fd(),
+                ready.as_mut_ptr(),
+                MOST as libc::c_int,
+                milliseconds(timeout),
+            )
         };
         let count = match check(result) {
             Ok(count) => count as usize,

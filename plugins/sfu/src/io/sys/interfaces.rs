@@ -19,7 +19,11 @@ pub(crate) fn interface_addresses() -> io::Result<Vec<IpAddr>> {
         let found = unsafe {
             let e = &*entry;
             entry = e.ifa_next;
-            if e.ifa_flags & libc::IFF_UP as libc::c_uint == 0 { None } else { read(e.ifa_addr) }
+            if e.ifa_flags & libc::IFF_UP as libc::c_uint == 0 {
+                None
+            } else {
+                read(e.ifa_addr)
+            }
         };
         addresses.extend(found.filter(|ip| !is_link_local(ip) && !addresses.contains(ip)));
     }

@@ -46,7 +46,8 @@ impl ReceiveBatch {
 
     pub(crate) fn new() -> ReceiveBatch {
         // SAFETY: these are plain C structs; all zero is a value of each, with null pointers that `arm` replaces before use.
-        let (vector, header): (libc::iovec, libc::mmsghdr) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+        let (vector, header): (libc::iovec, libc::mmsghdr) =
+            unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
         ReceiveBatch {
             buffers: vec![0; BATCH * STRIDE],
             names: vec![Name::empty(); BATCH],
@@ -74,15 +75,25 @@ impl ReceiveBatch {
         };
         match check(result) {
             Ok(count) => self.received = count as usize,
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
             Err(e) => return Err(e),
         }
         Ok(self.received)
     }
 
     fn arm(&mut self) {
-        let parts = self.buffers.chunks_exact_mut(STRIDE).zip(&mut self.names).zip(&mut self.controls);
-        for (((buffer, name), control), (vector, header)) in parts.zip(self.vectors.iter_mut().zip(&mut self.headers)) {
+        let parts = self
+            .buffers
+            .chunks_exact_mut(STRIDE)
+            .zip(&mut self.names)
+            .zip(&mut self.controls);
+        for (((buffer, name), control), (vector, header)) in
+            parts.zip(self.vectors.iter_mut().zip(&mut self.headers))
+        {
             vector.iov_base = buffer.as_mut_ptr().cast();
             vector.iov_len = buffer.len();
             let h = &mut header.msg_hdr;
@@ -97,15 +108,24 @@ impl ReceiveBatch {
 
     /// What the last call took.
     pub(crate) fn messages(&mut self) -> impl Iterator<Item = Incoming<'_>> {
-        let parts = self.headers[..self.received].iter().zip(&self.names).zip(&self.controls);
-        parts.zip(self.buffers.chunks_exact_mut(STRIDE)).filter_map(|(((header, name), control), buffer)| {
-            let len = header.msg_len as usize;
-            let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            let mut incoming =
-                Incoming { remote: name.read()?, local: None, data: buffer.get_mut(..len)?, segment_size: len };
-            read_control(control, header.msg_hdr.msg_controllen as usize, &mut incoming);
-            (len > 0 && !cut && incoming.segment_size > 0).then_some(incoming)
-        })
+        let parts = self.headers[..self.received]
+            .iter()
+            .zip(&self.names)
+            .zip(&self.controls);
+        parts.zip(self.buffers.chunks_exact_mut(STRIDE)).filter_map(
+            |(((header, name), control), buffer)| {
+                let len = header.msg_len as usize;
+                let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+                let mut incoming = Incoming {
+                    remote: name.read()?,
+                    local: None,
+                    data: buffer.get_mut(..len)?,
+                    segment_size: len,
+                };
+                read_control(control, header.msg_hdr.msg_controllen, &mut incoming);
+                (len > 0 && !cut && incoming.segment_size > 0).then_some(incoming)
+            },
+        )
     }
 }
 
@@ -115,13 +135,17 @@ fn read_control(control: &Control, len: usize, incoming: &mut Incoming<'_>) {
     let mut rest = &control.0[..len.min(Control::SIZE)];
     while rest.len() >= HEADER {
         // SAFETY: `rest` holds at least a whole cmsghdr, whose bytes are plain integers; unaligned reads are asked for.
-        let header: libc::cmsghdr = unsafe { rest.as_ptr().cast::<libc::cmsghdr>().read_unaligned() };
-        let end = header.cmsg_len as usize;
-        let Some(data) = rest.get(HEADER..end) else { return };
+        let header: libc::cmsghdr =
+            unsafe { rest.as_ptr().cast::<libc::cmsghdr>().read_unaligned() };
+        let end = header.cmsg_len;
+        let Some(data) = rest.get(HEADER..end) else {
+            return;
+        };
         match (header.cmsg_level, header.cmsg_type) {
             (libc::SOL_UDP, libc::UDP_GRO) => {
                 if let Some(size) = data.first_chunk::<{ size_of::<c_int>() }>() {
-                    incoming.segment_size = usize::try_from(c_int::from_ne_bytes(*size)).unwrap_or(0);
+                    incoming.segment_size =
+                        usize::try_from(c_int::from_ne_bytes(*size)).unwrap_or(0);
                 }
             }
             // struct in_pktinfo: interface, local address, destination address of the header
@@ -138,6 +162,8 @@ fn read_control(control: &Control, len: usize, incoming: &mut Incoming<'_>) {
             }
             _ => {}
         }
-        rest = rest.get(end.next_multiple_of(size_of::<usize>())..).unwrap_or_default();
+        rest = rest
+            .get(end.next_multiple_of(size_of::<usize>())..)
+            .unwrap_or_default();
     }
 }

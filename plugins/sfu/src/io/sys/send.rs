@@ -53,7 +53,8 @@ impl SendBatch {
 
     pub(crate) fn new() -> SendBatch {
         // SAFETY: these are plain C structs; all zero is a value of each, with null pointers that `send` replaces before use.
-        let (vector, header): (libc::iovec, libc::mmsghdr) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+        let (vector, header): (libc::iovec, libc::mmsghdr) =
+            unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
         SendBatch {
             names: vec![Name::empty(); BATCH],
             controls: vec![Control::EMPTY; BATCH],
@@ -66,7 +67,11 @@ impl SendBatch {
     ///
     /// # Errors
     /// What the kernel said of the first message; when a later one fails, the next call says why.
-    pub(crate) fn send(&mut self, socket: BorrowedFd<'_>, messages: &[Outgoing<'_>]) -> io::Result<usize> {
+    pub(crate) fn send(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        messages: &[Outgoing<'_>],
+    ) -> io::Result<usize> {
         let count = messages.len().min(BATCH);
         for (i, message) in messages[..count].iter().enumerate() {
             self.arm(i, message);
@@ -85,7 +90,11 @@ impl SendBatch {
     }
 
     fn arm(&mut self, i: usize, message: &Outgoing<'_>) {
-        let (name, control, vector) = (&mut self.names[i], &mut self.controls[i], &mut self.vectors[i]);
+        let (name, control, vector) = (
+            &mut self.names[i],
+            &mut self.controls[i],
+            &mut self.vectors[i],
+        );
         vector.iov_base = message.bytes.as_ptr().cast_mut().cast();
         vector.iov_len = message.bytes.len();
         let h = &mut self.headers[i].msg_hdr;
@@ -94,7 +103,11 @@ impl SendBatch {
         h.msg_iov = vector;
         h.msg_iovlen = 1;
         h.msg_controllen = write_control(control, message) as _;
-        h.msg_control = if h.msg_controllen == 0 { std::ptr::null_mut() } else { control.0.as_mut_ptr().cast() };
+        h.msg_control = if h.msg_controllen == 0 {
+            std::ptr::null_mut()
+        } else {
+            control.0.as_mut_ptr().cast()
+        };
     }
 }
 
@@ -103,7 +116,13 @@ fn write_control(control: &mut Control, message: &Outgoing<'_>) -> usize {
     let mut len = 0;
     if message.is_segmented() {
         let size = message.segment_size as u16;
-        len = push(control, len, libc::SOL_UDP, libc::UDP_SEGMENT, &size.to_ne_bytes());
+        len = push(
+            control,
+            len,
+            libc::SOL_UDP,
+            libc::UDP_SEGMENT,
+            &size.to_ne_bytes(),
+        );
     }
     match message.source {
         // struct in_pktinfo: interface (any), the address to send from, unused
@@ -123,7 +142,13 @@ fn write_control(control: &mut Control, message: &Outgoing<'_>) -> usize {
     len
 }
 
-fn push(control: &mut Control, at: usize, level: libc::c_int, kind: libc::c_int, data: &[u8]) -> usize {
+fn push(
+    control: &mut Control,
+    at: usize,
+    level: libc::c_int,
+    kind: libc::c_int,
+    data: &[u8],
+) -> usize {
     const HEADER: usize = size_of::<libc::cmsghdr>();
     let end = at + HEADER + data.len();
     // SAFETY: cmsghdr is a plain C struct; all zero is a value of it (some systems have padding in it).
@@ -131,9 +156,16 @@ fn push(control: &mut Control, at: usize, level: libc::c_int, kind: libc::c_int,
     header.cmsg_len = (end - at) as _;
     header.cmsg_level = level;
     header.cmsg_type = kind;
-    let target: &mut [u8; HEADER] = control.0[at..].first_chunk_mut().expect("two control messages fit");
+    let target: &mut [u8; HEADER] = control.0[at..]
+        .first_chunk_mut()
+        .expect("two control messages fit");
     // SAFETY: the target is exactly as large as the header and needs no alignment.
-    unsafe { target.as_mut_ptr().cast::<libc::cmsghdr>().write_unaligned(header) };
+    unsafe {
+        target
+            .as_mut_ptr()
+            .cast::<libc::cmsghdr>()
+            .write_unaligned(header)
+    };
     control.0[at + HEADER..end].copy_from_slice(data);
     at + (HEADER + data.len()).next_multiple_of(size_of::<usize>())
 }

@@ -17,7 +17,10 @@ impl Wake {
         let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
         // SAFETY: no pointers; the descriptor returned is new and ours alone.
         let fd = unsafe { OwnedFd::from_raw_fd(check(libc::eventfd(0, flags))?) };
-        Ok(Wake { fd, raised: AtomicBool::new(false) })
+        Ok(Wake {
+            fd,
+            raised: AtomicBool::new(false),
+        })
     }
 
     /// Makes the descriptor readable. Call it after what the worker shall see is there.
