@@ -127,6 +127,11 @@ impl State {
                 .count(),
             tracks: self.tracks.len(),
             sessions: self.sessions.len(),
+            owners: self
+                .sessions
+                .iter()
+                .map(|(id, session)| (*id, self.owner(session)))
+                .collect(),
             workers: Vec::new(),
         }
     }

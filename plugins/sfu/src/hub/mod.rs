@@ -5,6 +5,7 @@
 //! it: workers forward among themselves, packets of pads go straight to a worker, and tapped packets straight to the owner.
 
 mod config;
+mod dial;
 mod error;
 mod event;
 mod guest;
@@ -12,7 +13,9 @@ mod input;
 mod local;
 mod name;
 mod network;
+mod offers;
 mod outlets;
+mod resume;
 mod sessions;
 mod signalling;
 mod start;
@@ -24,7 +27,7 @@ mod tracks;
 pub use config::{HubConfig, Limits};
 pub use error::{RequestError, StartError};
 pub use event::{HubObserver, LocalTrack, LocalTrackId, NodeEvent, TapId, TapRequest};
-pub use stats::{NodeStats, WorkerStats};
+pub use stats::{NodeStats, SessionOwner, WorkerStats};
 
 use crate::io::{Command, Mailbox};
 use input::Input;

@@ -2,13 +2,10 @@
 //! What the signaller says, and what it is told when it is found again.
 
 use super::NodeEvent;
-use super::sessions::Offer;
+use super::offers::Offer;
 use super::state::{Heard, Link, Participant, Pending, Room, Side, State};
 use crate::io::Command;
-use crate::node::{
-    self, Connection, Direction, FromSignaller, ParticipantState, Resume, Role, RoomState,
-    SessionPhase, SessionStateOf, ToSignaller,
-};
+use crate::node::{self, Connection, FromSignaller, Resume, Role, SessionPhase, ToSignaller};
 use gst_rtc_core::id::{ParticipantId, RoomId};
 
 /// Version of the protocol spoken.
@@ -363,91 +360,5 @@ impl State {
             None => "message to the signaller".to_owned(),
         };
         self.out.tell(NodeEvent::Refused { what, message });
-    }
-
-    /// Everything a signaller must know to go on as if it had never been away.
-    fn room_states(&self) -> Vec<RoomState> {
-        let known = self
-            .rooms
-            .iter()
-            .filter_map(|(id, room)| Some((*id, room, room.role?)));
-        known
-            .map(|(id, room, role)| self.room_state(id, room, role))
-            .collect()
-    }
-
-    fn room_state(&self, id: RoomId, room: &Room, role: Role) -> RoomState {
-        let told = |p: &&Participant| role == Role::Home || p.own;
-        let participants = room
-            .participants
-            .iter()
-            .filter_map(|id| self.participants.get(id))
-            .filter(told);
-        let mut participants: Vec<_> = participants
-            .filter_map(|p| self.participant_state(p))
-            .collect();
-        if let Some(receiver) = room.receiver.clone() {
-            participants.push(hidden(receiver));
-        }
-        let of_room = self.sessions.values().filter(|session| session.room == id);
-        let sessions = of_room.filter_map(|session| {
-            let received = role == Role::Guest && session.direction == Direction::Receive;
-            let theirs = self
-                .participants
-                .get(&session.participant)
-                .and_then(|p| p.wire.clone());
-            Some(SessionStateOf {
-                session: session.name.clone(),
-                participant: if received {
-                    room.receiver.clone()
-                } else {
-                    theirs
-                }?,
-                direction: session.direction,
-                of: session.of.clone(),
-            })
-        });
-        RoomState {
-            room: room.name.clone(),
-            role,
-            participants,
-            sessions: sessions.collect(),
-        }
-    }
-
-    /// `None` for those of whom the signaller has never heard.
-    fn participant_state(&self, participant: &Participant) -> Option<ParticipantState> {
-        let tracks = participant
-            .tracks
-            .iter()
-            .filter_map(|id| self.tracks.get(id));
-        Some(ParticipantState {
-            participant: node::Participant {
-                id: participant.wire.clone()?,
-                name: participant.name.clone(),
-                kind: participant.kind,
-                resume: participant.resume.clone(),
-            },
-            own: participant.own,
-            tracks: tracks
-                .filter(|track| track.audience.is_none())
-                .map(|track| track.wire())
-                .collect(),
-        })
-    }
-}
-
-/// A guest's receiving participant.
-fn hidden(id: String) -> ParticipantState {
-    let (name, kind) = (String::from("guest"), node::ParticipantKind::Viewer);
-    ParticipantState {
-        participant: node::Participant {
-            id,
-            name,
-            kind,
-            resume: None,
-        },
-        own: true,
-        tracks: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a node knows: rooms, participants, tracks, sessions. One thread owns it, so there is nothing to lock.
 
-use super::guest::Dial;
+use super::dial::Dial;
 use super::network::Network;
 use super::outlets::Outlets;
 use super::taps::Tap;

@@ -2,6 +2,8 @@
 //! Counters of a node.
 
 use gst_rtc_core::engine::{EngineStats, SessionMediaStats};
+use gst_rtc_core::id::SessionId;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// A node in numbers, at one moment.
@@ -17,8 +19,21 @@ pub struct NodeStats {
     pub tracks: usize,
     /// Peer connections.
     pub sessions: usize,
+    /// Whose they are.
+    pub owners: HashMap<SessionId, SessionOwner>,
     /// Per worker.
     pub workers: Vec<WorkerStats>,
+}
+
+/// Whose a peer connection is, and what for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionOwner {
+    /// Name of the room.
+    pub room: String,
+    /// Name of the participant.
+    pub participant: String,
+    /// Publishes to us (true) or receives from us (false).
+    pub publishes: bool,
 }
 
 /// One worker in numbers. Counters count from the start of the hub.

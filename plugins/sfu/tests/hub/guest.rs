@@ -179,7 +179,7 @@ fn what_the_guest_publishes_is_received_at_home() {
 }
 
 #[test]
-fn what_the_guest_taps_comes_home_said_and_only_that() {
+fn what_the_guest_taps_comes_from_home_and_nothing_else() {
     let mut pair = Pair::start();
     let video = pair.home.publish("stage", "video", vp8());
     pair.home.publish("other", "video", vp8());

@@ -2,7 +2,7 @@
 //! The home node of a room: it answers offers and speaks for all participants.
 
 use crate::signaller::{Link, Signaller};
-use crate::support::{Node, config, opus, vp8};
+use crate::support::{Node, config, local, opus, vp8};
 use gst_rtc_core::media::{Fingerprint, Proto, SessionDescription};
 use gst_rtc_core::negotiate::{LocalTransport, OfferedTrack, offer_publish, offer_receive};
 use gstrtcsfu::hub::{HubConfig, NodeEvent};
@@ -339,4 +339,112 @@ fn a_node_that_stops_takes_its_leave() {
     let (_signaller, node, mut link) = start();
     node.hub.stop();
     assert!(link.is_closed());
+}
+
+/// What the video slot of a session shows, from its next `slots` on until it shows `wanted`.
+fn until_shown(link: &mut Link, session: &str, wanted: Value) {
+    loop {
+        let slots = link.hear("slots");
+        let list = slots["slots"].as_array().expect("slots");
+        let video = list
+            .iter()
+            .find(|slot| slot["kind"] == "video")
+            .expect("a video slot");
+        assert_ne!(video["track"], "mix", "{slots}");
+        if slots["session"] == session && video["track"] == wanted {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_track_with_an_audience_is_shown_to_nobody_else_and_not_announced() {
+    let (_signaller, node, mut link) = start();
+    link.joined("p1", "alice");
+    let receive = |ufrag| sdp::write(&offer_receive(0, 1, &transport(ufrag), None), 1, 1);
+    assert_eq!(
+        offer(&mut link, "p1", "receive", "alices", &receive("abcd"))["type"],
+        "answer"
+    );
+    let mut mix = local("mixer", "mix", vp8());
+    mix.audience = Some("bob".into());
+    node.hub.publish(mix).expect("valid names");
+    node.publish("mixer", "video", vp8());
+    link.let_in("p7");
+    assert_eq!(link.hear("trackAdded")["track"]["track"], "video");
+    until_shown(&mut link, "alices", json!("video"));
+    // Bob comes, and what was made for him goes to him alone.
+    link.joined("p2", "bob");
+    let two = sdp::write(&offer_receive(0, 2, &transport("efgh"), None), 1, 1);
+    assert_eq!(
+        offer(&mut link, "p2", "receive", "bobs", &two)["type"],
+        "answer"
+    );
+    loop {
+        let slots = link.hear("slots");
+        let tracks: Vec<_> = slots["slots"]
+            .as_array()
+            .expect("slots")
+            .iter()
+            .map(|slot| slot["track"].clone())
+            .collect();
+        assert!(
+            slots["session"] == "bobs" || !tracks.contains(&json!("mix")),
+            "{slots}"
+        );
+        if slots["session"] == "bobs"
+            && tracks.contains(&json!("mix"))
+            && tracks.contains(&json!("video"))
+        {
+            break;
+        }
+    }
+    // He goes and comes back; in between it is nobody's.
+    link.say(json!({"type": "participantLeft", "room": "lobby", "id": "p2"}));
+    link.joined("p3", "bob");
+    assert_eq!(
+        offer(&mut link, "p3", "receive", "again", &receive("ijkl"))["type"],
+        "answer"
+    );
+    until_shown_any(&mut link, "again");
+}
+
+fn until_shown_any(link: &mut Link, session: &str) {
+    loop {
+        let slots = link.hear("slots");
+        if slots["session"] == session && !slots["slots"][0]["track"].is_null() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_session_of_one_name_waits_for_that_participant_and_shows_no_other() {
+    let (_signaller, node, mut link) = start();
+    link.joined("viewer", "viewer-1");
+    let sdp = sdp::write(&offer_receive(0, 1, &transport("abcd"), None), 1, 1);
+    link.say(json!({"type": "offer", "request": 1, "room": "lobby", "participant": "viewer", "direction": "receive",
+        "session": "s1", "sdp": sdp, "of": "late"}));
+    link.hear("answer");
+    node.publish("other", "video", vp8());
+    link.let_in("p1");
+    node.publish("late", "video", vp8());
+    link.let_in("p2");
+    loop {
+        let slot = link.hear("slots")["slots"][0].take();
+        assert_ne!(slot["participant"], "p1");
+        if slot["participant"] == "p2" {
+            break;
+        }
+    }
+    let owners = node.hub.stats().owners;
+    let owner = owners.values().next().expect("a session");
+    assert_eq!(
+        (
+            owner.room.as_str(),
+            owner.participant.as_str(),
+            owner.publishes
+        ),
+        ("lobby", "viewer-1", false)
+    );
 }

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One connection that we dial, from its offer to its end.
+
+use super::NodeEvent;
+use super::sessions::received;
+use super::state::{Heard, Line, Pending, Session, Side, State};
+use crate::io::Command;
+use crate::node::{Direction, Missing, Slot, ToSignaller};
+use crate::sdp;
+use gst_rtc_core::engine::{Assign, Assignment, SessionSpec};
+use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
+use gst_rtc_core::media::{MediaKind, SessionDescription};
+use gst_rtc_core::negotiate::{Accepted, LocalTransport, accept_answer, offer_receive};
+use gst_rtc_core::session::IceRole;
+use rand::RngExt;
+use std::collections::HashMap;
+
+/// Our side of a connection that we dial.
+pub(super) struct Dial {
+    /// What we offered last.
+    pub(super) offer: SessionDescription,
+    /// Publishing: the track of each m-line.
+    pub(super) tracks: Vec<TrackId>,
+    /// Publishing: how many of them were there when we offered.
+    pub(super) active: Vec<TrackId>,
+    /// Receiving: the track that the home node shows on each m-line, by mid.
+    pub(super) shown: HashMap<String, String>,
+    /// The offer is not answered yet.
+    pub(super) waiting: bool,
+    /// The engine has the session.
+    pub(super) open: bool,
+}
+
+impl State {
+    pub(super) fn new_dial(
+        &mut self,
+        room: RoomId,
+        participant: ParticipantId,
+        worker: u8,
+        direction: Direction,
+    ) -> SessionId {
+        let id = self.new_session_id();
+        let local = self.local_transport(worker, false);
+        let name = super::network::session_name();
+        let of = match direction {
+            Direction::Receive => self.participants.get(&participant).map(|p| p.name.clone()),
+            Direction::Publish => None,
+        };
+        let dial = Dial {
+            offer: offer_receive(0, 0, &local, None),
+            tracks: Vec::new(),
+            active: Vec::new(),
+            shown: HashMap::new(),
+            waiting: false,
+            open: false,
+        };
+        self.session_ids.insert(name.clone(), id);
+        let session = Session {
+            name,
+            participant,
+            room,
+            worker,
+            direction,
+            of,
+            local,
+            remote_ufrag: String::new(),
+            origin: (rand::rng().random::<u64>() >> 1, 0),
+            side: Side::Dialled(Box::new(dial)),
+            lines: Vec::new(),
+            connected: false,
+            slots: Vec::new(),
+            missing: Missing::default(),
+        };
+        self.sessions.insert(id, session);
+        id
+    }
+
+    pub(super) fn dial_mut(&mut self, id: SessionId) -> Option<&mut Dial> {
+        match &mut self.sessions.get_mut(&id)?.side {
+            Side::Dialled(dial) => Some(dial),
+            Side::Answered(_) => None,
+        }
+    }
+
+    pub(super) fn offer(
+        &mut self,
+        id: SessionId,
+        make: impl FnOnce(&LocalTransport, Option<&SessionDescription>) -> SessionDescription,
+    ) {
+        let request = self.request(Pending::Dial(id));
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Side::Dialled(dial) = &mut session.side else {
+            return;
+        };
+        let description = make(&session.local, dial.open.then_some(&dial.offer));
+        session.origin.1 += 1;
+        let sdp = sdp::write(&description, session.origin.0, session.origin.1);
+        (dial.offer, dial.waiting) = (description, true);
+        let (room, direction, name, of) = (
+            session.room,
+            session.direction,
+            session.name.clone(),
+            session.of.clone(),
+        );
+        let participant = match direction {
+            Direction::Publish => self
+                .participants
+                .get(&session.participant)
+                .and_then(|p| p.wire.clone()),
+            Direction::Receive => None,
+        };
+        let room = self.room_name(room);
+        self.out.say(ToSignaller::Offer {
+            request,
+            room,
+            participant,
+            direction,
+            session: name,
+            sdp,
+            of,
+        });
+    }
+
+    /// The home node answered.
+    pub(super) fn dial_answered(&mut self, id: SessionId, text: &str) {
+        let Some(dial) = self.dial_mut(id) else {
+            return;
+        };
+        dial.waiting = false;
+        let answer = sdp::parse(text).map_err(|e| e.to_string());
+        let accepted = answer
+            .and_then(|answer| accept_answer(&dial.offer, &answer).map_err(|e| e.to_string()));
+        let room = self.sessions.get(&id).map(|session| session.room);
+        match accepted {
+            Ok(accepted) => self.connect_dialled(id, accepted),
+            Err(message) => {
+                self.hang_up(id);
+                self.out.tell(NodeEvent::Refused {
+                    what: "answer of the home node".into(),
+                    message,
+                });
+                room.into_iter().for_each(|room| self.dial_later(room));
+            }
+        }
+        // Pads and taps may have changed meanwhile.
+        room.into_iter().for_each(|room| self.dial_room(room));
+    }
+
+    fn connect_dialled(&mut self, id: SessionId, accepted: Accepted) {
+        let Some(room) = self.sessions.get(&id).map(|session| session.room) else {
+            return;
+        };
+        let participant = self.dialler(room);
+        let track_ids = self.track_ids.clone();
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Side::Dialled(dial) = &mut session.side else {
+            return;
+        };
+        let former = std::mem::take(&mut session.lines);
+        for spec in accepted.receive {
+            let known = former.iter().find(|line| line.spec.mid == spec.mid);
+            let (track, name) = known.map_or_else(
+                || (track_ids.next(), String::new()),
+                |l| (l.track, l.name.clone()),
+            );
+            session.lines.push(Line { track, name, spec });
+        }
+        let (receive, worker) = (received(&session.lines), session.worker);
+        let mut assignments = Vec::new();
+        for slot in &accepted.slots {
+            let place = dial
+                .offer
+                .media
+                .iter()
+                .position(|media| media.mid == slot.mid);
+            let track = place
+                .and_then(|place| dial.tracks.get(place))
+                .map_or(Assignment::Nothing, |t| Assignment::Track(*t));
+            assignments.push(Command::Assign {
+                session: id,
+                mid: slot.mid.clone(),
+                assignment: track,
+            });
+        }
+        let order = if std::mem::replace(&mut dial.open, true) {
+            Command::UpdateSession {
+                session: id,
+                receive,
+                slots: accepted.slots,
+            }
+        } else {
+            Command::OpenSession(Box::new(SessionSpec {
+                id,
+                participant,
+                ice: IceRole::Full,
+                local_ufrag: session.local.ufrag.clone(),
+                local_pwd: session.local.pwd.clone(),
+                local_candidates: self.settings.network.own(worker),
+                remote: accepted.remote,
+                dtls_client: accepted.dtls_client,
+                receive,
+                slots: accepted.slots,
+                assign: Assign::Manual,
+            }))
+        };
+        self.out.order(worker, order);
+        assignments
+            .into_iter()
+            .for_each(|command| self.out.order(worker, command));
+        self.show_received(id);
+    }
+
+    /// The participant to whom dialled sessions belong in the engines. It is none of those whose tracks they carry, since nobody is
+    /// sent what is their own.
+    fn dialler(&mut self, room: RoomId) -> ParticipantId {
+        if let Some(dialler) = self.rooms.get(&room).and_then(|room| room.dialler) {
+            return dialler;
+        }
+        let dialler = self.new_participant_id(room);
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.dialler = Some(dialler);
+        }
+        dialler
+    }
+
+    /// The home node tells which track each m-line carries.
+    pub(super) fn heard_slots(&mut self, session: &str, slots: Vec<Slot>) {
+        let Some(&id) = self.session_ids.get(session) else {
+            return;
+        };
+        let Some(dial) = self.dial_mut(id) else {
+            return;
+        };
+        dial.shown = slots
+            .into_iter()
+            .filter_map(|slot| Some((slot.mid, slot.track?)))
+            .collect();
+        self.show_received(id);
+    }
+
+    /// Makes tracks of what a connected session receives, under the names that the home node gave them.
+    pub(super) fn show_received(&mut self, id: SessionId) {
+        let track_ids = self.track_ids.clone();
+        let Some(session) = self
+            .sessions
+            .get_mut(&id)
+            .filter(|session| session.connected)
+        else {
+            return;
+        };
+        let Side::Dialled(dial) = &session.side else {
+            return;
+        };
+        let mut gone = Vec::new();
+        for line in &mut session.lines {
+            let name = dial.shown.get(&line.spec.mid).cloned().unwrap_or_default();
+            if line.name != name {
+                if !line.name.is_empty() {
+                    gone.push(std::mem::replace(&mut line.track, track_ids.next()));
+                }
+                line.name = name;
+            }
+        }
+        let (worker, receive) = (session.worker, received(&session.lines));
+        if !gone.is_empty() {
+            self.out.order(
+                worker,
+                Command::UpdateSession {
+                    session: id,
+                    receive,
+                    slots: Vec::new(),
+                },
+            );
+        }
+        gone.into_iter()
+            .for_each(|track| self.remove_track(track, Heard::Implied));
+        self.add_line_tracks(id);
+    }
+
+    /// Ends a session of ours, here and at the home node.
+    pub(super) fn hang_up(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(&id).map(|session| session.name.clone()) {
+            self.end_session(id, "no longer needed", Heard::Implied);
+            self.out.say(ToSignaller::CloseSession { session });
+        }
+    }
+
+    /// The home node, or the signaller, said no.
+    pub(super) fn dial_refused(&mut self, id: SessionId) {
+        let Some(room) = self.sessions.get(&id).map(|session| session.room) else {
+            return;
+        };
+        self.end_session(id, "refused", Heard::Implied);
+        self.dial_later(room);
+    }
+
+    /// The signaller is lost: answers will not come. Connections that stand go on.
+    pub(super) fn forget_dials(&mut self) {
+        let mut unborn = Vec::new();
+        for (id, session) in &mut self.sessions {
+            if let Side::Dialled(dial) = &mut session.side {
+                if !dial.open {
+                    unborn.push(*id);
+                } else if std::mem::take(&mut dial.waiting) {
+                    // Not what was offered: it is offered again.
+                    dial.active.clear();
+                }
+            }
+        }
+        unborn
+            .into_iter()
+            .for_each(|id| self.end_session(id, "the signaller was lost", Heard::Implied));
+    }
+}
+
+impl Dial {
+    pub(super) fn has(&self, audio: usize, video: usize) -> bool {
+        let count = |kind| {
+            self.offer
+                .media
+                .iter()
+                .filter(|media| media.kind == Some(kind))
+                .count()
+        };
+        self.open && count(MediaKind::Audio) >= audio && count(MediaKind::Video) >= video
+    }
+}
