@@ -22,7 +22,8 @@ pub(super) struct DevArgs {
     #[command(flatten)]
     server: ServerArgs,
 
-    /// Address for media, UDP and TCP. Default: the address of --listen with a free port.
+    /// Address for media, UDP and TCP. Default: the address of --listen with a free port; every address of this machine
+    /// when that is loopback, because Firefox sends no media to 127.0.0.1.
     #[arg(long, value_name = "ADDRESS:PORT")]
     media_listen: Option<SocketAddr>,
 
@@ -91,13 +92,16 @@ impl Node {
             ))
         })?;
         let plugin_path = register_plugin()?;
-        let listen = args
-            .media_listen
-            .unwrap_or_else(|| SocketAddr::new(args.server.listen.ip(), 0));
         let mut sfu = gst::ElementFactory::make("rtcsfu")
             .name("sfu")
-            .property("listen", listen.to_string())
             .property("workers", args.workers);
+        let beside_page = Some(args.server.listen.ip()).filter(|ip| !ip.is_loopback());
+        let listen = args
+            .media_listen
+            .or(beside_page.map(|ip| SocketAddr::new(ip, 0)));
+        if let Some(listen) = listen {
+            sfu = sfu.property("listen", listen.to_string());
+        }
         if let Some(address) = args.public_address {
             sfu = sfu.property("public-address", address.to_string());
         }
