@@ -28,7 +28,10 @@ impl Signaller {
     }
 
     /// Waits for a node to connect.
-    #[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the callback's type is the library's"
+    )]
     pub fn accept(&self) -> Link {
         let deadline = Instant::now() + PATIENCE;
         self.listener.set_nonblocking(true).expect("a socket");
