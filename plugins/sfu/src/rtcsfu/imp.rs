@@ -12,7 +12,6 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_rtc_core::media::MediaKind;
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
@@ -137,35 +136,31 @@ impl RtcSfu {
 
     /// Tells every src pad what it has to know of the others: which belong together, and who waits for whom.
     pub(super) fn configure_src_pads(&self) {
-        struct Group {
-            id: gst::GroupId,
-            audio: bool,
-            video: bool,
-        }
         let settings = self.settings();
-        let pads = self.src_pads();
-        let key = |pad: &RtcSfuSrcPad| (pad.wanted().room, pad.wanted().participant);
-        let mut groups = HashMap::new();
-        for pad in &pads {
-            let group = groups.entry(key(pad)).or_insert_with(|| Group {
-                id: pad.group_id(),
-                audio: false,
-                video: false,
-            });
-            group.audio |= pad.kind() == MediaKind::Audio;
-            group.video |= pad.kind() == MediaKind::Video;
-        }
-        for pad in pads {
-            let (room, participant) = key(&pad);
-            let group = &groups[&(room.clone(), participant.clone())];
-            let hold = group.audio && group.video && !settings.sync_timeout.is_zero();
-            let room = room.or_else(|| settings.room.clone()).unwrap_or_default();
+        let pads: Vec<_> = self
+            .src_pads()
+            .into_iter()
+            .map(|pad| (pad.wanted(), pad))
+            .collect();
+        for (wanted, pad) in &pads {
+            let of_same = |other: &&(Wanted, RtcSfuSrcPad)| {
+                (&other.0.room, &other.0.participant) == (&wanted.room, &wanted.participant)
+            };
+            let others = || pads.iter().filter(of_same).map(|(_, pad)| pad);
+            // The first pad's group is everybody's.
+            let group = others().next().unwrap_or(pad).group();
+            let paired = others().any(|other| other.kind() != pad.kind());
+            let room = wanted
+                .room
+                .as_deref()
+                .or(settings.room.as_deref())
+                .unwrap_or_default();
             pad.configure(PumpSettings {
                 latency: settings.latency,
-                hold: hold.then_some(settings.sync_timeout),
+                hold: Some(settings.sync_timeout).filter(|hold| paired && !hold.is_zero()),
                 eos_on_leave: settings.on_leave == OnLeave::Eos,
-                stream_id: format!("rtcsfu/{room}/{participant}"),
-                group_id: group.id,
+                stream_id: format!("rtcsfu/{room}/{}", wanted.participant),
+                group,
             });
         }
     }

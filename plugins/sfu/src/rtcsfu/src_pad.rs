@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pad on which a track leaves the room.
 
-use super::tap::{Counters, Item, Outcome, Pump, PumpSettings, TapQueue};
+use super::tap::{Counters, Group, Item, Outcome, Pump, PumpSettings, TapQueue};
 use super::taps::Taps;
 use super::{CAT, RtcSfuSrcPad};
 use crate::hub::{Hub, RequestError, TapId, TapRequest};
@@ -271,7 +271,7 @@ impl RtcSfuSrcPad {
             hold: None,
             eos_on_leave: false,
             stream_id: String::new(),
-            group_id: gst::GroupId::next(),
+            group: Arc::new(Group::new()),
         };
         let flow = Flow {
             kind,
@@ -321,13 +321,14 @@ impl RtcSfuSrcPad {
     }
 
     /// The group its stream is in.
-    pub(super) fn group_id(&self) -> gst::GroupId {
+    pub(super) fn group(&self) -> Arc<Group> {
         self.imp()
             .flow()
             .settings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .group_id
+            .group
+            .clone()
     }
 
     /// Changes what the element decides for it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The task of a src pad: pushes what the queue holds.
 
+use super::group::Group;
 use super::queue::{Item, TapQueue, Wake};
 use super::stream::{Incoming, Ready, Stream};
 use super::timeline::Estimate;
@@ -33,8 +34,8 @@ pub(crate) struct PumpSettings {
     pub(crate) eos_on_leave: bool,
     /// First part of the stream id.
     pub(crate) stream_id: String,
-    /// Group of all streams of the participant.
-    pub(crate) group_id: gst::GroupId,
+    /// The streams of the participant.
+    pub(crate) group: Arc<Group>,
 }
 
 /// What a pad has done so far.
@@ -119,12 +120,17 @@ impl Pump {
         settings: Arc<Mutex<PumpSettings>>,
         counters: Arc<Counters>,
     ) -> Pump {
+        let group = settings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .group
+            .clone();
         Pump {
             queue,
             settings,
             counters,
             began: Instant::now(),
-            stream: Stream::new(kind, Duration::ZERO, None),
+            stream: Stream::new(kind, group),
             track: kind.as_str().to_owned(),
             payload: None,
             run: None,
@@ -204,6 +210,7 @@ impl Pump {
             Item::Started { track, payload } => {
                 self.track = track;
                 self.payload = Some(payload);
+                self.stream.expect(self.settings().group);
                 // Whatever comes is a new source, also where it looks like the old one.
                 self.run = None;
                 pad.request_keyframe();
@@ -211,6 +218,7 @@ impl Pump {
             Item::Packet(packet) => self.take(pad, packet, clock)?,
             Item::Ended => {
                 self.push_ready(pad, Instant::now() + FOREVER)?;
+                self.stream.leave();
                 self.run = None;
                 if self.settings().eos_on_leave {
                     self.end(pad)?;
@@ -232,8 +240,12 @@ impl Pump {
         if self.run != Some(run) {
             self.push_ready(pad, Instant::now() + FOREVER)?;
             let settings = self.settings();
-            self.stream
-                .restart(run.clock_rate, settings.latency, settings.hold);
+            self.stream.restart(
+                run.clock_rate,
+                settings.latency,
+                settings.hold,
+                settings.group,
+            );
             self.run = Some(run);
         }
         let estimate = Estimate {
@@ -301,7 +313,7 @@ impl Pump {
             let id = format!("{}/{}", settings.stream_id, self.track);
             pad.push_event(
                 gst::event::StreamStart::builder(&id)
-                    .group_id(settings.group_id)
+                    .group_id(settings.group.id())
                     .build(),
             );
         }

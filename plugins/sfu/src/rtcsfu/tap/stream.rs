@@ -4,10 +4,12 @@
 //! In order, gaps repaired or reported, video from a keyframe on, and in running time. Without threads or a clock, so that
 //! tests run it in virtual time.
 
+use super::group::{Group, Progress};
 use super::reorder::Reorder;
 use super::timeline::{Estimate, Stamp, Timeline};
 use gst_rtc_core::media::MediaKind;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// More packets than this are not held back for the sake of synchronisation.
@@ -51,7 +53,7 @@ type Ordered<T> = (Incoming<T>, bool);
 enum Stage<T> {
     /// Nothing can be decoded before a keyframe.
     WaitingForKeyframe,
-    /// Packets wait until one of them says for certain when it was captured.
+    /// Packets wait until it is certain when they and those of the other stream were captured.
     Holding {
         since: Instant,
         packets: VecDeque<Ordered<T>>,
@@ -63,9 +65,9 @@ enum Stage<T> {
 #[derive(Debug)]
 pub(super) struct Stream<T> {
     kind: MediaKind,
-    latency: Duration,
     /// How long packets may be held back so that audio and video start in sync.
     hold: Option<Duration>,
+    group: Arc<Group>,
     reorder: Reorder<Incoming<T>>,
     timeline: Timeline,
     stage: Stage<T>,
@@ -78,13 +80,13 @@ pub(super) struct Stream<T> {
 }
 
 impl<T> Stream<T> {
-    /// `latency`: how long a packet waits for an earlier one. `hold`: how long the stream waits, once, for certain times.
-    pub(super) fn new(kind: MediaKind, latency: Duration, hold: Option<Duration>) -> Stream<T> {
+    /// A stream of a participant's `group` that has not begun.
+    pub(super) fn new(kind: MediaKind, group: Arc<Group>) -> Stream<T> {
         Stream {
             kind,
-            latency,
-            hold,
-            reorder: Reorder::new(latency),
+            hold: None,
+            group,
+            reorder: Reorder::new(Duration::ZERO),
             timeline: Timeline::new(kind_clock_rate(kind)),
             stage: Stage::WaitingForKeyframe,
             discont: true,
@@ -96,10 +98,19 @@ impl<T> Stream<T> {
         }
     }
 
-    /// Another source begins: sequence numbers and timestamps have nothing to do with those before.
-    pub(super) fn restart(&mut self, clock_rate: u32, latency: Duration, hold: Option<Duration>) {
-        self.latency = latency;
+    /// A source begins, another perhaps: sequence numbers and timestamps have nothing to do with those before. `latency`: how
+    /// long a packet waits for an earlier one. `hold`: how long packets wait at most until it is certain when those of the whole
+    /// group were captured.
+    pub(super) fn restart(
+        &mut self,
+        clock_rate: u32,
+        latency: Duration,
+        hold: Option<Duration>,
+        group: Arc<Group>,
+    ) {
         self.hold = hold;
+        self.group = group;
+        self.group.set(self.kind, Progress::Waiting);
         self.reorder = Reorder::new(latency);
         self.timeline.restart(clock_rate);
         self.stage = Stage::WaitingForKeyframe;
@@ -110,6 +121,17 @@ impl<T> Stream<T> {
             asked: None,
         };
         self.ready.clear();
+    }
+
+    /// The track was found: those of its group may wait for it.
+    pub(super) fn expect(&mut self, group: Arc<Group>) {
+        self.group = group;
+        self.group.set(self.kind, Progress::Waiting);
+    }
+
+    /// The track is gone: nobody need wait for it.
+    pub(super) fn leave(&mut self) {
+        self.group.set(self.kind, Progress::Absent);
     }
 
     /// Takes a packet.
@@ -184,14 +206,16 @@ impl<T> Stream<T> {
                     since: now,
                     packets: VecDeque::new(),
                 },
-                None => Stage::Flowing,
+                None => self.settle(),
             };
         }
         match &mut self.stage {
             Stage::Holding { packets, .. } => {
-                let release = packet.estimate.certain || packets.len() >= HELD;
+                if packet.estimate.certain {
+                    self.group.set(self.kind, Progress::Settled);
+                }
                 packets.push_back((packet, gap));
-                if release {
+                if self.group.is_settled() || packets.len() >= HELD {
                     self.release();
                 }
             }
@@ -202,24 +226,27 @@ impl<T> Stream<T> {
         }
     }
 
-    /// Places the held packets in running time, by the one that is certain or else by the one delayed least.
+    fn settle(&mut self) -> Stage<T> {
+        self.hold = None;
+        self.group.set(self.kind, Progress::Settled);
+        Stage::Flowing
+    }
+
+    /// Places the held packets in running time, by the latest that is certain or else by the one delayed least.
     fn release(&mut self) {
-        let Stage::Holding { packets, .. } = std::mem::replace(&mut self.stage, Stage::Flowing)
-        else {
+        let flowing = self.settle();
+        let Stage::Holding { packets, .. } = std::mem::replace(&mut self.stage, flowing) else {
             return;
         };
-        self.hold = None;
-        let best = packets
-            .iter()
-            .map(|(packet, _)| packet)
-            .min_by_key(|packet| {
-                (
-                    !packet.estimate.certain,
-                    self.timeline.offset(packet.timestamp, packet.estimate),
-                )
-            });
-        if let Some(packet) = best {
-            self.timeline.anchor(packet.timestamp, packet.estimate);
+        let held = || packets.iter().map(|(packet, _)| packet);
+        let certain = held().rfind(|packet| packet.estimate.certain);
+        let quickest =
+            || held().min_by_key(|packet| self.timeline.offset(packet.timestamp, packet.estimate));
+        if let Some((timestamp, estimate)) = certain
+            .or_else(quickest)
+            .map(|packet| (packet.timestamp, packet.estimate))
+        {
+            self.timeline.anchor(timestamp, estimate);
         }
         for (packet, gap) in packets {
             self.emit(packet, gap, None);
@@ -312,8 +339,12 @@ mod tests {
     }
 
     fn video(hold: Option<Duration>) -> Stream<u64> {
-        let mut stream = Stream::new(MediaKind::Video, LATENCY, None);
-        stream.restart(90_000, LATENCY, hold);
+        of_group(MediaKind::Video, hold, &Arc::new(Group::new()))
+    }
+
+    fn of_group(kind: MediaKind, hold: Option<Duration>, group: &Arc<Group>) -> Stream<u64> {
+        let mut stream = Stream::new(kind, group.clone());
+        stream.restart(90_000, LATENCY, hold, group.clone());
         stream
     }
 
@@ -389,6 +420,40 @@ mod tests {
     }
 
     #[test]
+    fn audio_and_video_are_held_until_both_are_certain() {
+        let now = Instant::now();
+        let hold = Some(Duration::from_secs(3));
+        let group = Arc::new(Group::new());
+        let mut audio = of_group(MediaKind::Audio, hold, &group);
+        let mut video = of_group(MediaKind::Video, hold, &group);
+        audio.handle(now, packet(30, true, 1_000, true));
+        assert_eq!(drain(&mut audio, now), []);
+        video.handle(now, packet(30, true, 990, true));
+        assert_eq!(values(&drain(&mut video, now)), [30]);
+        // Meanwhile a quicker report has moved the participant's clock by 10 ms: both start from there.
+        audio.handle(now, packet(31, false, 1_023, true));
+        let start = drain(&mut audio, now)[0].pts;
+        assert!(
+            start.absdiff(gst::ClockTime::from_mseconds(990)) < gst::ClockTime::from_mseconds(1),
+            "{start}"
+        );
+    }
+
+    #[test]
+    fn nobody_waits_for_a_track_that_is_gone() {
+        let now = Instant::now();
+        let hold = Some(Duration::from_secs(3));
+        let group = Arc::new(Group::new());
+        let mut audio = of_group(MediaKind::Audio, hold, &group);
+        let mut video = of_group(MediaKind::Video, hold, &group);
+        audio.handle(now, packet(30, true, 1_000, true));
+        assert_eq!(drain(&mut audio, now), []);
+        video.leave();
+        audio.handle(now, packet(31, true, 1_033, true));
+        assert_eq!(values(&drain(&mut audio, now)), [30, 31]);
+    }
+
+    #[test]
     fn what_was_captured_before_the_pipeline_began_is_skipped_up_to_a_keyframe() {
         let now = Instant::now();
         let mut stream = video(None);
@@ -402,8 +467,7 @@ mod tests {
     #[test]
     fn audio_starts_at_once() {
         let now = Instant::now();
-        let mut stream = Stream::new(MediaKind::Audio, LATENCY, None);
-        stream.restart(48_000, LATENCY, None);
+        let mut stream = of_group(MediaKind::Audio, None, &Arc::new(Group::new()));
         assert!(!stream.poll_keyframe(now));
         stream.handle(now, packet(1, true, 100, false));
         let ready = drain(&mut stream, now);
