@@ -57,26 +57,24 @@ pub fn program() -> PathBuf {
 ///
 /// GStreamer looks into every shared object below such a folder, and `target/` has hundreds.
 pub fn plugin_path() -> PathBuf {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        LazyLock::force(&BUILT);
+    static PLUGINS: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = scratch().join("plugins");
         std::fs::create_dir_all(&folder).expect("target/ can be written");
         link(
-            &PROFILE.join("libgstrtcsfu.so"),
+            &FOLDER.join("libgstrtcsfu.so"),
             &folder.join("libgstrtcsfu.so"),
         );
         folder
     });
-    FOLDER.clone()
+    PLUGINS.clone()
 }
 
+/// Makes `link` lead to `original`, in one step, since other tests may look at the same moment.
 fn link(original: &Path, link: &Path) {
-    match std::os::unix::fs::symlink(original, link) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            panic!("cannot link {}: {error}", link.display())
-        }
-        _ => {}
-    }
+    let new = link.with_extension(format!("{}", std::process::id()));
+    std::os::unix::fs::symlink(original, &new)
+        .and_then(|()| std::fs::rename(&new, link))
+        .unwrap_or_else(|error| panic!("cannot link {}: {error}", link.display()));
 }
 
 /// A folder of `target/` for what tests leave behind: registries, recordings, screenshots.

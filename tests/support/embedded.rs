@@ -30,9 +30,11 @@ impl Embedded {
     pub fn parse(description: &str) -> Result<Embedded> {
         init()?;
         let parsed = gst::parse::launch(description)?;
-        let pipeline = parsed
-            .downcast()
-            .map_err(|_| Failure::new("not a pipeline"))?;
+        // A description of one element gives that element.
+        let pipeline = parsed.downcast().or_else(|element| {
+            let pipeline = gst::Pipeline::new();
+            pipeline.add(&element).map(|()| pipeline)
+        })?;
         Ok(Embedded(pipeline))
     }
 
