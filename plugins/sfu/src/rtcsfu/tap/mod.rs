@@ -2,6 +2,7 @@
 //! Tracks taken out of the room: from a worker's packets to a pad's buffers.
 
 mod group;
+mod layer;
 mod pump;
 mod queue;
 mod reorder;

@@ -2,6 +2,7 @@
 //! The task of a src pad: pushes what the queue holds.
 
 use super::group::Group;
+use super::layer::LayerChoice;
 use super::queue::{Item, TapQueue, Wake};
 use super::stream::{Incoming, Ready, Stream};
 use super::timeline::Estimate;
@@ -105,6 +106,7 @@ pub(crate) struct Pump {
     stream: Stream<Arc<MediaPacket>>,
     track: String,
     payload: Option<PayloadParams>,
+    layer: LayerChoice,
     run: Option<Run>,
     told: Told,
     /// When the last buffer or gap was pushed.
@@ -133,6 +135,7 @@ impl Pump {
             stream: Stream::new(kind, group),
             track: kind.as_str().to_owned(),
             payload: None,
+            layer: LayerChoice::default(),
             run: None,
             told: Told::default(),
             pushed: None,
@@ -210,6 +213,7 @@ impl Pump {
             Item::Started { track, payload } => {
                 self.track = track;
                 self.payload = Some(payload);
+                self.layer = LayerChoice::default();
                 self.stream.expect(self.settings().group);
                 // Whatever comes is a new source, also where it looks like the old one.
                 self.run = None;
@@ -236,6 +240,15 @@ impl Pump {
         packet: Arc<MediaPacket>,
         clock: &ClockSample,
     ) -> Result<(), gst::FlowError> {
+        let description = &packet.description;
+        if !self.layer.takes(
+            packet.arrival,
+            packet.layer,
+            description.keyframe,
+            description.resolution,
+        ) {
+            return Ok(());
+        }
         let run = Run::of(&packet);
         if self.run != Some(run) {
             self.push_ready(pad, Instant::now() + FOREVER)?;
