@@ -194,7 +194,7 @@ impl Settings {
 }
 
 fn checked<'v, T: glib::value::FromValue<'v>>(value: &'v glib::Value) -> T {
-    value.get().ok().expect("GObject checked the type")
+    value.get().expect("GObject checked the type")
 }
 
 fn count(value: &glib::Value) -> usize {
