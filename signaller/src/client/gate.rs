@@ -28,7 +28,8 @@ impl Gate {
         let media = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
         pad.add_probe(media, move |_, _| match gate.load(Ordering::Acquire) {
             OPEN => gst::PadProbeReturn::Remove,
-            _ => gst::PadProbeReturn::Drop,
+            // Drop would do, but the bindings free the buffer and GStreamer 1.22 then complains that it is gone.
+            _ => gst::PadProbeReturn::Handled,
         });
     }
 
