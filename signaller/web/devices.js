@@ -3,78 +3,66 @@
 
 import { RtcError, fromDevice, insecure } from './errors.js';
 
-/** @typedef {'camera'|'microphone'} Device */
-
-const KIND = { camera: 'videoinput', microphone: 'audioinput' };
 const LEVEL_INTERVAL_MS = 80;
+const media = navigator.mediaDevices;
 
-/** Fires `change` when a device was opened, closed, plugged in or unplugged, and `lost` `{device}` when one went away. */
+/** Fires `change` when a device was opened, closed, plugged in or unplugged, and `lost` with the name of one that went away. */
 export class Devices extends EventTarget {
-  /** @param {number} height of the picture to ask for, in pixels; 16:9 */
-  constructor(height = 720) {
+  open = { camera: null, microphone: null };
+
+  constructor(height) {
     super();
     this.height = height;
-    /** @type {Record<Device, MediaStreamTrack|null>} */
-    this.open = { camera: null, microphone: null };
-    navigator.mediaDevices?.addEventListener('devicechange', () => this.#changed());
+    media?.addEventListener('devicechange', () => this.#changed());
   }
 
-  /**
-   * Opens a device in place of the one before.
-   * @param {Device} device
-   * @param {string} [id] of a certain one; default: the last used, else the browser’s choice
-   * @throws {RtcError} why not
-   */
+  /** Opens a device in place of the one before: that of this id, else the last used, else the browser’s choice. */
   async start(device, id = recall(device)) {
-    if (!navigator.mediaDevices) throw insecure(device);
+    if (!media) throw insecure(device);
     if (device === 'camera') this.stop(device); // some cameras cannot be open twice
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(this.#constraints(device, id));
-      this.#opened(device, stream.getTracks()[0]);
+      await this.#ask(this.#constraints(device, id));
     } catch (error) {
-      if (id && /** @type {Error} */ (error).name === 'OverconstrainedError') return this.start(device, '');
+      if (id && error.name === 'OverconstrainedError') return this.start(device, '');
       throw fromDevice(error, device);
     }
   }
 
-  /**
-   * Opens several with one question to the person; if that fails, each alone.
-   * @param {Device[]} wanted
-   * @throws {RtcError} why some could not be opened
-   */
+  /** Opens several with one question to the person; if that fails, each alone. */
   async startAll(wanted) {
+    if (!media) throw insecure('camera and microphone');
     try {
-      if (!navigator.mediaDevices) throw insecure('camera and microphone');
-      const constraints = wanted.map((device) => this.#constraints(device, recall(device)));
-      const stream = await navigator.mediaDevices.getUserMedia(Object.assign({}, ...constraints));
-      for (const track of stream.getTracks()) this.#opened(track.kind === 'video' ? 'camera' : 'microphone', track);
+      await this.#ask(Object.assign({}, ...wanted.map((device) => this.#constraints(device, recall(device)))));
     } catch (error) {
-      const tries = [];
-      for (const device of wanted) tries.push(await this.start(device).then(() => '', () => device));
-      const refused = tries.filter(Boolean);
+      const refused = [];
+      for (const device of wanted) await this.start(device).catch(() => refused.push(device));
       if (refused.length) throw fromDevice(error, refused.join(' and '));
     }
   }
 
-  /** @param {Device} device */
   stop(device) {
     this.open[device]?.stop();
     this.open[device] = null;
     this.#changed();
   }
 
-  /** @param {Device} device @returns {Promise<{id: string, label: string}[]>} */
   async list(device) {
-    const all = await navigator.mediaDevices?.enumerateDevices() ?? [];
-    return all.filter(({ kind, deviceId }) => kind === KIND[device] && deviceId)
-      .map(({ deviceId, label }, i) => ({ id: deviceId, label: label || `${device} ${i + 1}` }));
+    const kind = device === 'camera' ? 'videoinput' : 'audioinput';
+    return (await media?.enumerateDevices() ?? []).filter((known) => known.kind === kind && known.deviceId)
+      .map(({ deviceId: id, label }, i) => ({ id, label: label || `${device} ${i + 1}` }));
   }
 
   #constraints(device, id) {
     const deviceId = id ? { exact: id } : undefined;
-    if (device === 'microphone') return { audio: { deviceId, echoCancellation: true, noiseSuppression: true, autoGainControl: true } };
     const { height } = this;
-    return { video: { deviceId, height: { ideal: height }, width: { ideal: Math.round(height * 16 / 9) }, frameRate: { ideal: 30, max: 30 } } };
+    return device === 'camera'
+      ? { video: { deviceId, height, width: Math.round(height * 16 / 9), frameRate: { ideal: 30, max: 30 } } }
+      : { audio: { deviceId, echoCancellation: true, noiseSuppression: true, autoGainControl: true } };
+  }
+
+  async #ask(constraints) {
+    const stream = await media.getUserMedia(constraints);
+    for (const track of stream.getTracks()) this.#opened(track.kind === 'video' ? 'camera' : 'microphone', track);
   }
 
   #opened(device, track) {
@@ -84,7 +72,7 @@ export class Devices extends EventTarget {
     track.addEventListener('ended', () => {
       if (this.open[device] !== track) return;
       this.stop(device);
-      this.dispatchEvent(new CustomEvent('lost', { detail: { device } }));
+      this.dispatchEvent(new CustomEvent('lost', { detail: device }));
     });
     this.#changed();
   }
@@ -94,46 +82,44 @@ export class Devices extends EventTarget {
   }
 }
 
-/** @returns {Promise<MediaStreamTrack|null>} null when the person changed their mind */
+/** Nothing when the person changed their mind. */
 export async function captureScreen() {
-  if (!navigator.mediaDevices?.getDisplayMedia) {
-    throw navigator.mediaDevices ? new RtcError('unsupported', 'This browser cannot share its screen.') : insecure('screen');
-  }
+  if (!media) throw insecure('screen');
+  if (!media.getDisplayMedia) throw new RtcError('unsupported', 'This browser cannot share its screen.');
   try {
-    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 30 } } });
-    return stream.getVideoTracks()[0];
+    return (await media.getDisplayMedia({ video: { frameRate: { max: 30 } } })).getVideoTracks()[0];
   } catch (error) {
-    if (/** @type {Error} */ (error).name === 'NotAllowedError') return null;
+    if (error.name === 'NotAllowedError') return;
     throw fromDevice(error, 'screen');
   }
 }
 
 /** Measures one track at a time, and calls back with 0 … 1 about twelve times a second. */
 export class LevelMeter {
-  /** @param {(level: number) => void} tell */
+  #track = null;
+  #audio;
+  #timer;
+
   constructor(tell) {
     this.tell = tell;
-    /** @type {any} */
-    this.audio = null;
   }
 
-  /** @param {MediaStreamTrack|null} track */
   watch(track) {
-    if (track === this.track) return;
-    this.track = track;
-    clearInterval(this.timer);
-    this.audio?.close();
-    this.audio = null;
+    if (track === this.#track) return;
+    this.#track = track;
+    clearInterval(this.#timer);
+    this.#audio?.close();
+    this.#audio = null;
     this.tell(0);
     if (!track) return;
-    this.audio = new AudioContext();
-    const analyser = this.audio.createAnalyser();
-    this.audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-    this.timer = setInterval(() => this.#measure(analyser), LEVEL_INTERVAL_MS);
+    this.#audio = new AudioContext();
+    const analyser = this.#audio.createAnalyser();
+    this.#audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+    this.#timer = setInterval(() => this.#measure(analyser), LEVEL_INTERVAL_MS);
   }
 
   #measure(analyser) {
-    if (this.audio.state === 'suspended') this.audio.resume();
+    if (this.#audio.state === 'suspended') this.#audio.resume();
     const samples = new Float32Array(analyser.fftSize);
     analyser.getFloatTimeDomainData(samples);
     const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
@@ -141,18 +127,17 @@ export class LevelMeter {
   }
 }
 
-/** @param {string} key @returns {string} */
+/** What was kept from the last visit, where the browser allows it. */
 export function recall(key) {
   try {
-    return localStorage.getItem(`gst-rtc.${key}`) ?? '';
+    return localStorage[`gst-rtc.${key}`] ?? '';
   } catch {
     return '';
   }
 }
 
-/** @param {string} key @param {string} value kept for the next visit, where the browser allows it */
 export function remember(key, value) {
   try {
-    localStorage.setItem(`gst-rtc.${key}`, value);
-  } catch { /* a private window: not kept */ }
+    localStorage[`gst-rtc.${key}`] = value;
+  } catch { /* not kept */ }
 }

@@ -4,233 +4,211 @@
 
 import { Devices, LevelMeter, captureScreen, recall, remember } from './devices.js';
 import { fromServer, lost } from './errors.js';
-import { clear, notice } from './notices.js';
+import { clear, clearAll, notice } from './notices.js';
 import { Room, SCREEN } from './rtc.js';
 import { Stage } from './tiles.js';
 
-const params = new URLSearchParams(location.search);
+const DEVICES = ['camera', 'microphone'];
+const { body } = document;
+const address = location.origin + location.pathname;
 const roomName = decodeURIComponent(/^\/r\/([^/]+)/.exec(location.pathname)?.[1] ?? '');
-const $ = (id) => /** @type {any} */ (document.getElementById(id));
+const given = Object.fromEntries(new URLSearchParams(location.search));
+const ui = Object.fromEntries([...document.querySelectorAll('[id]')].map((element) => [element.id, element]));
 
-const devices = new Devices(Math.min(2160, Math.max(90, Number(params.get('height')) || 720)));
-const stage = new Stage($('grid'), $('featured'), (silent) => { $('hear').hidden = !silent; });
-const meter = new LevelMeter((level) => { $('level').value = level; });
-const DEVICES = /** @type {const} */ (['camera', 'microphone']);
-let muted = params.get('microphone') === '0';
-let opening = Promise.resolve();
-/** @type {any} a Room, while there is one */
+const devices = new Devices(Math.min(2160, Math.max(90, Number(given.height) || 720)));
+const stage = new Stage(ui.grid, ui.featured, (silent) => { ui.hear.hidden = !silent; });
+const meter = new LevelMeter((level) => { ui.level.value = level; });
+let muted = given.microphone === '0';
+let opening;
 let room = null;
-const shared = { room };
-Object.assign(window, { gstRtc: shared });
+window.gstRtc = { get room() { return room; } };
 
 // States of the page.
 
 function setState(state) {
-  document.body.dataset.state = state;
-  const place = state === 'joined';
-  (place ? $('toolbar') : $('preview').parentElement).append($('controls'));
-  (place ? $('devices') : $('error')).before($('choosers'));
+  body.dataset.state = state;
+  const joined = state === 'joined';
+  (joined ? ui.toolbar : ui.preview.parentElement).append(ui.controls);
+  (joined ? ui.devices : ui.error).before(ui.choosers);
   document.title = { landing: 'gst-rtc', left: `Left ${roomName}` }[state] ?? `${roomName} · gst-rtc`;
 }
 
 function land() {
   setState('landing');
-  $('guest').value = recall('name');
-  $('room').focus();
-  $('landing').onsubmit = (event) => {
-    event.preventDefault();
-    remember('name', $('guest').value.trim());
-    location.assign(`/r/${encodeURIComponent($('room').value)}${location.search}`);
-  };
+  ui.guest.value = recall('name');
+  ui.room.focus();
+}
+
+function visit(event) {
+  event.preventDefault();
+  remember('name', ui.guest.value.trim());
+  location.assign(`/r/${encodeURIComponent(ui.room.value)}${location.search}`);
 }
 
 function prejoin() {
   setState('prejoin');
-  $('title').textContent = roomName;
-  $('name').value = params.get('name') ?? recall('name');
+  ui.title.textContent = roomName;
+  ui.name.value = given.name ?? recall('name');
   opening = openDevices();
-  if (params.get('join') === '1' && $('name').value) enter();
-  else $('name').focus();
+  if (given.join === '1' && ui.name.value) enter();
+  else ui.name.focus();
 }
 
 async function openDevices() {
-  const wanted = DEVICES.filter((device) => params.get(device) !== '0');
-  await (wanted.length && devices.startAll(wanted).catch((error) => refuse(error, 'devices')));
+  const wanted = DEVICES.filter((device) => given[device] !== '0');
+  if (wanted.length) await devices.startAll(wanted).catch((error) => refuse(error, 'devices'));
   showDevices();
 }
 
-async function enter() {
-  const name = $('name').value.trim();
+async function enter(event) {
+  event?.preventDefault();
+  const name = ui.name.value.trim();
   remember('name', name);
-  $('error').textContent = '';
-  $('join').disabled = true;
+  ui.error.textContent = '';
+  ui.join.disabled = true;
   setState('joining');
   try {
-    await join(name);
+    room = new Room(new URL(`/ws/${encodeURIComponent(roomName)}`, address));
+    stage.clear();
+    listen();
+    await room.join({ name, mode: given.mode, token: given.token });
   } catch (error) {
     setState('error');
-    $('error').textContent = /** @type {Error} */ (error).message;
-    $('name').focus();
-    return;
+    ui.error.textContent = error.message;
+    return ui.name.focus();
   } finally {
-    $('join').disabled = false;
+    ui.join.disabled = false;
   }
   entered();
   await opening;
-  if (devices.open.camera || devices.open.microphone) publish();
-}
-
-async function join(name) {
-  room = new Room(new URL(`/ws/${encodeURIComponent(roomName)}`, location.href));
-  shared.room = room;
-  stage.clear();
-  listen(room);
-  await room.join({ name, mode: /** @type {any} */ (params.get('mode') ?? undefined), token: params.get('token') ?? undefined });
+  const { camera: video, microphone: audio } = devices.open;
+  if (audio || video) room.publish({ audio, video }).catch(() => {});
 }
 
 function entered() {
   room.subscribe().catch(() => {}); // `problem` tells
-  stage.add({ id: 'self', name: room.name, self: true });
-  $('grid').prepend($('grid').lastElementChild);
+  stage.add('self', room.name);
+  ui.grid.prepend(ui.grid.lastElementChild);
   setState('joined');
-  $('address').textContent = location.origin + location.pathname;
-  if (params.get('join') !== '1') $('mute').focus();
+  ui.address.textContent = address;
+  if (given.join !== '1') ui.mute.focus();
   showDevices();
   showPeople();
   showConnection();
 }
 
-function publish() {
-  if (devices.open.microphone) devices.open.microphone.enabled = !muted;
-  room.publish({ audio: devices.open.microphone, video: devices.open.camera }).catch(() => {});
-}
-
 function gone(error) {
-  if (document.body.dataset.state !== 'joined') return;
+  if (body.dataset.state !== 'joined') return;
   for (const device of DEVICES) devices.stop(device);
   showScreen(null);
   stage.clear();
-  clear();
+  clearAll();
   setState('left');
-  $('gone-title').textContent = error ? 'You are no longer in the room' : 'You have left the room';
-  $('gone-why').textContent = error?.message ?? '';
-  $('rejoin').focus();
+  ui.farewell.textContent = error ? 'You are no longer in the room' : 'You have left the room';
+  ui.reason.textContent = error?.message ?? '';
+  ui.rejoin.focus();
 }
 
 // What the room tells.
 
-function listen(room) {
+function listen() {
   const on = (type, act) => room.addEventListener(type, ({ detail }) => act(detail));
   on('participantjoined', ({ participant: { id, name } }) => {
-    stage.add({ id, name, self: false });
-    if (room.state === 'joined') notice(`${name} joined`);
-    showPeople();
+    stage.add(id, name);
+    showPeople(`${name} joined`);
   });
   on('participantleft', ({ participant: { id, name } }) => {
     stage.remove(id);
-    if (room.state === 'joined') notice(`${name} left`);
-    showPeople();
+    showPeople(`${name} left`);
   });
-  on('trackadded', ({ participant, track }) => stage.muted(participant, track.track, track.muted));
-  on('trackmuted', ({ participant, track }) => stage.muted(participant, track.track, track.muted));
+  const mute = ({ participant, track }) => stage.muted(participant, track.track, track.muted);
+  on('trackadded', mute);
+  on('trackmuted', mute);
   on('trackremoved', ({ participant, track }) => stage.ended(participant, track.track));
   on('media', ({ participant, track, media }) => {
     stage.media(participant, track, media);
-    const known = room.participants.get(participant)?.tracks.get(track);
-    stage.muted(participant, track, known?.muted ?? false);
+    stage.muted(participant, track, room.participants.get(participant)?.tracks.get(track)?.muted ?? false);
   });
   on('mediaended', ({ participant, track }) => stage.ended(participant, track));
   on('speaking', ({ participant, speaking }) => stage.speaking(participant === room.id ? 'self' : participant, speaking));
-  on('published', ({ track, publication: { media } }) => { if (track === SCREEN) showScreen(media); });
-  on('problem', ({ error }) => notice(error.message, { bad: true, key: error.code }));
+  on('published', ({ track, publication }) => { if (track === SCREEN) showScreen(publication.media); });
+  on('problem', ({ error }) => notice(error.message, error.code));
   on('state', showConnection);
   on('left', ({ error }) => gone(error));
 }
 
-function showScreen(media) {
-  $('share').setAttribute('aria-pressed', String(Boolean(media)));
-  if (media) stage.media('self', SCREEN, media);
-  else stage.ended('self', SCREEN);
+function showOwn(track, media) {
+  if (media) stage.media('self', track, media);
+  else stage.ended('self', track);
 }
 
-function showPeople() {
-  const count = (room?.participants.size ?? 0) + 1;
-  $('count').textContent = count === 1 ? '1 participant' : `${count} participants`;
-  $('stage').toggleAttribute('data-company', count > 1);
+function showScreen(media) {
+  ui.share.ariaPressed = Boolean(media);
+  showOwn(SCREEN, media);
+}
+
+function showPeople(news) {
+  const count = room.participants.size + 1;
+  ui.count.textContent = count === 1 ? '1 participant' : `${count} participants`;
+  ui.stage.toggleAttribute('data-company', count > 1);
+  if (news && room.state === 'joined') notice(news);
 }
 
 function showConnection() {
-  if (room?.state === 'left') return;
-  const [level, text] = connection();
-  if ($('status').textContent !== text) $('status').textContent = text;
-  $('status').dataset.level = level;
-  if (room.available) clear('noNode');
-  else notice(fromServer({ code: 'noNode' }).message, { bad: true, key: 'noNode' });
+  if (room.state === 'left') return;
+  const reconnecting = room.state === 'reconnecting';
+  const [text, level] = reconnecting ? ['Reconnecting', 'wait'] : !room.available ? ['No media node', 'bad'] : {
+    connecting: ['Connecting media', 'wait'], failed: ['No media', 'bad'],
+  }[room.mediaState] ?? ['Connected', 'good'];
+  if (ui.status.textContent !== text) ui.status.textContent = text;
+  ui.status.dataset.level = level;
+  standing('noNode', !room.available && fromServer({ code: 'noNode' }));
+  standing('lost', reconnecting && lost());
   if (room.mediaState === 'connected') clear('ice');
-  if (room.state === 'reconnecting') notice(lost().message, { bad: true, key: 'lost' });
-  else clear('lost');
 }
 
-function connection() {
-  if (room.state === 'reconnecting') return ['wait', 'Reconnecting'];
-  if (!room.available) return ['bad', 'No media node'];
-  return {
-    none: ['good', 'Connected'], connected: ['good', 'Connected'],
-    connecting: ['wait', 'Connecting media'], failed: ['bad', 'No media'],
-  }[room.mediaState];
+function standing(key, error) {
+  if (error) notice(error.message, key);
+  else clear(key);
 }
 
 // Devices.
 
-/** @param {import('./devices.js').Device} device @param {string} [id] */
 async function start(device, id) {
-  $('error').textContent = '';
-  try {
-    await devices.start(device, id);
-  } catch (error) {
-    refuse(error, device);
-  }
+  ui.error.textContent = '';
+  await devices.start(device, id).catch((error) => refuse(error, device));
+  await send(device);
 }
 
-function refuse(error, key) {
-  if (document.body.dataset.state === 'joined') notice(error.message, { bad: true, key });
-  else $('error').textContent = error.message;
+function refuse({ message }, key) {
+  if (body.dataset.state === 'joined') notice(message, key);
+  else ui.error.textContent = message;
 }
 
 async function showDevices() {
   const { camera, microphone } = devices.open;
   if (microphone) microphone.enabled = !muted;
-  $('mute').setAttribute('aria-pressed', String(muted || !microphone));
-  $('camera-off').setAttribute('aria-pressed', String(!camera));
+  ui.mute.ariaPressed = muted || !microphone;
+  ui['camera-off'].ariaPressed = !camera;
   meter.watch(microphone);
-  showPicture(camera);
-  stage.muted('self', 'audio', muted || !microphone);
-  for (const device of DEVICES) await choices(device);
-}
-
-function showPicture(camera) {
-  const video = $('preview').querySelector('video');
+  const video = ui.preview.querySelector('video');
   if (video.srcObject?.getTracks()[0] !== camera) video.srcObject = camera && new MediaStream([camera]);
-  $('preview').toggleAttribute('data-empty', !camera);
-  if (camera) stage.media('self', 'video', camera);
-  else stage.ended('self', 'video');
+  ui.preview.toggleAttribute('data-empty', !camera);
+  showOwn('video', camera);
+  stage.muted('self', 'audio', muted || !microphone);
+  for (const device of DEVICES) await showChoices(device);
 }
 
-async function choices(device) {
+async function showChoices(device) {
   const list = await devices.list(device);
   const chosen = devices.open[device]?.getSettings().deviceId ?? recall(device);
   const options = list.map(({ id, label }) => new Option(label, id, false, id === chosen));
-  $(device).replaceChildren(...(options.length ? options : [new Option(`No ${device} found`, '')]));
-  $(device).disabled = !options.length;
-}
-
-async function choose(device) {
-  await start(device, $(device).value);
-  await send(device);
+  ui[device].replaceChildren(...(list.length ? options : [new Option(`No ${device} found`, '')]));
+  ui[device].disabled = !list.length;
 }
 
 async function send(device) {
-  if (room?.state !== 'joined' && room?.state !== 'reconnecting') return;
+  if (!['joined', 'reconnecting'].includes(room?.state)) return;
   const media = devices.open[device];
   if (media || room.local.size) await room.replace(device === 'camera' ? 'video' : 'audio', media);
 }
@@ -238,35 +216,29 @@ async function send(device) {
 // What people do.
 
 async function toggleMute() {
-  if (!devices.open.microphone) {
-    muted = false;
-    await start('microphone');
-    await send('microphone');
-  } else {
+  if (devices.open.microphone) {
     muted = !muted;
     room?.mute('audio', muted);
+  } else {
+    muted = false;
+    await start('microphone');
   }
   showDevices();
 }
 
 async function toggleCamera() {
-  if (devices.open.camera) devices.stop('camera');
-  else await start('camera');
+  if (!devices.open.camera) return start('camera');
+  devices.stop('camera');
   await send('camera');
 }
 
 async function toggleScreen() {
-  if (room?.sharing) return room.stopScreen();
-  try {
-    const screen = await captureScreen();
-    if (screen) await room?.shareScreen(screen);
-  } catch (error) {
-    refuse(error, 'screen');
-  }
+  if (room.sharing) return room.stopScreen();
+  const screen = await captureScreen().catch((error) => refuse(error, 'screen'));
+  if (screen) await room.shareScreen(screen);
 }
 
 async function copy() {
-  const address = location.origin + location.pathname;
   try {
     await navigator.clipboard.writeText(address);
     notice('Link copied');
@@ -276,33 +248,34 @@ async function copy() {
 }
 
 function key(event) {
-  const act = { m: toggleMute, v: toggleCamera, s: room?.state === 'joined' && toggleScreen }[event.key];
-  const typing = event.target.closest('input, select, textarea, dialog');
-  if (!act || typing || event.ctrlKey || event.altKey || event.metaKey || event.repeat || !$('shortcuts').checked) return;
-  if (!['prejoin', 'joined', 'error'].includes(document.body.dataset.state ?? '')) return;
+  const { state } = body.dataset;
+  const act = { m: toggleMute, v: toggleCamera, s: state === 'joined' && toggleScreen }[event.key];
+  if (!act || event.ctrlKey || event.altKey || event.metaKey || event.repeat || !ui.shortcuts.checked) return;
+  if (event.target.closest('input, select, dialog') || !['prejoin', 'joined', 'error'].includes(state)) return;
   event.preventDefault();
   act();
 }
 
 const clicks = {
-  mute: toggleMute, 'camera-off': toggleCamera, share: toggleScreen, leave: () => room?.leave(),
-  more: () => $('settings').showModal(), copy, hear: () => stage.hear(), rejoin: prejoin,
+  mute: toggleMute, 'camera-off': toggleCamera, share: toggleScreen, leave: () => room.leave(),
+  more: () => ui.settings.showModal(), copy, hear: () => stage.hear(), rejoin: prejoin,
 };
-for (const [id, act] of Object.entries(clicks)) $(id).addEventListener('click', act);
-for (const device of DEVICES) $(device).addEventListener('change', () => choose(device));
-$('prejoin').addEventListener('submit', (event) => { event.preventDefault(); enter(); });
-$('shortcuts').checked = recall('shortcuts') !== 'off';
-$('shortcuts').addEventListener('change', () => remember('shortcuts', $('shortcuts').checked ? 'on' : 'off'));
+for (const [id, act] of Object.entries(clicks)) ui[id].onclick = act;
+for (const device of DEVICES) ui[device].onchange = () => start(device, ui[device].value);
+ui.landing.onsubmit = visit;
+ui.prejoin.onsubmit = enter;
+ui.shortcuts.checked = recall('shortcuts') !== 'off';
+ui.shortcuts.onchange = () => remember('shortcuts', ui.shortcuts.checked ? 'on' : 'off');
 devices.addEventListener('change', showDevices);
-devices.addEventListener('lost', (/** @type {any} */ { detail: { device } }) => {
-  notice(`The ${device} was disconnected.`, { bad: true, key: device });
+devices.addEventListener('lost', ({ detail: device }) => {
+  notice(`The ${device} was disconnected.`, device);
   send(device);
 });
 addEventListener('keydown', key);
 addEventListener('pagehide', () => room?.leave());
-addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 
-document.body.toggleAttribute('data-embed', params.get('embed') === '1');
-document.body.dataset.controls = params.get('controls') ?? '1';
+body.toggleAttribute('data-embed', given.embed === '1');
+body.dataset.controls = given.controls ?? '1';
 if (roomName) prejoin();
 else land();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /**
- * A gst-rtc room for any page. On its own:
+ * A gst-rtc room for any page; the wire protocol is signaller/PROTOCOL.md.
  *
  *     import { Room } from 'https://rtc.example.org/static/rtc.js';
  *     const room = new Room('https://rtc.example.org/ws/lobby');
@@ -11,9 +11,8 @@
  *       document.body.append(element);
  *     });
  *     await room.join({ name: 'bob' });
- *     await Promise.all([room.subscribe(), room.publish(await navigator.mediaDevices.getUserMedia({ audio: true, video: true }))]);
- *
- * The wire protocol is signaller/PROTOCOL.md.
+ *     await room.subscribe();
+ *     await room.publish(await navigator.mediaDevices.getUserMedia({ audio: true, video: true }));
  */
 
 import { RtcError } from './errors.js';
@@ -23,89 +22,70 @@ import { Signalling } from './signalling.js';
 
 export { RtcError };
 
-/** @typedef {'audio'|'video'} Kind */
-/** @typedef {{track: string, kind: Kind, codec?: string, muted: boolean}} Track */
+/** @typedef {{track: string, kind: 'audio'|'video', muted: boolean}} Track */
 /** @typedef {{id: string, name: string, tracks: Map<string, Track>}} Participant */
-/** @typedef {{track: string, kind: Kind, media: MediaStreamTrack|null, muted: boolean, screen: boolean, stream: MediaStream}} Publication */
-/** @typedef {{name: string, mode?: 'sfu'|'p2p', token?: string|null}} JoinOptions `mode` counts only if the room is new */
-/** @typedef {'new'|'joining'|'joined'|'reconnecting'|'left'} RoomState */
-/**
- * @typedef {object} TrackStats of one received track, counted since its connection began
- * @property {string} participant name
- * @property {string} track
- * @property {Kind} kind
- * @property {number} framesDecoded
- * @property {number} frameWidth in pixels
- * @property {number} frameHeight in pixels
- * @property {number} audioEnergy `totalAudioEnergy` of the participant’s audio; on its video rows too
- * @property {number} bytes received
- */
+/** @typedef {Track & {media: MediaStreamTrack|null, screen: boolean, stream: MediaStream}} Publication */
 
 export const SCREEN = 'video1';
-const SLOTS = { audio: 4, video: 4 };
 const NAME_TAKEN = { tries: 16, pauseMs: 2_000 };
 const MUTE = { tries: 6, pauseMs: 400 };
 
 /**
- * Events, each a CustomEvent with these in `detail` (participants by id):
+ * Events, with these in `detail` (participants by id):
  * - `participantjoined`, `participantleft`: `{participant: Participant, reason?}`
  * - `trackadded`, `trackremoved`, `trackmuted`: `{participant, track: Track}`
  * - `media`: `{participant, track, kind, media: MediaStreamTrack}` to show or play; again when its source changes
  * - `mediaended`: `{participant, track}`
  * - `speaking`: `{participant, speaking}`; yourself included where the server tells
  * - `published`: `{track, publication: Publication}` when a local source changed or was (un)muted
- * - `state`: nothing; look at `state`, `mediaState`, `available`
+ * - `state`: look at `state`, `mediaState`, `available`
  * - `problem`: `{error: RtcError}`; the room goes on trying
  * - `left`: `{error?: RtcError}`
  */
 export class Room extends EventTarget {
+  /** @type {'new'|'joining'|'joined'|'reconnecting'|'left'} */
+  state = 'new';
+  id = '';
+  name = '';
+  /** Whether a media node serves the room; always true in `p2p` rooms. */
+  available = true;
+  /** @type {Map<string, Participant>} by id, without yourself */
+  participants = new Map();
+  /** @type {Map<string, Publication>} by track: what you send */
+  local = new Map();
+  stream = new MediaStream();
+  transport = null;
+  #options;
+  #resume;
+  #speakers = new Set();
+  #mutesLeft = 0;
+
   /** @param {string|URL} url `…/ws/{room}`; http(s) and ws(s) are both right */
   constructor(url) {
     super();
     this.signalling = new Signalling(url);
-    /** @type {RoomState} */
-    this.state = 'new';
-    this.id = '';
-    this.name = '';
-    this.mode = 'sfu';
-    /** Whether a media node serves the room; always true in `p2p` rooms. */
-    this.available = true;
-    /** @type {Map<string, Participant>} by id, without yourself */
-    this.participants = new Map();
-    /** @type {Map<string, Publication>} by track name: what you send */
-    this.local = new Map();
-    /** @type {RTCIceServer[]} */
-    this.iceServers = [];
-    this.stream = new MediaStream();
-    this.mutesLeft = 0;
-    /** @type {string|undefined} proof for continuing after the server was lost */
-    this.resume = undefined;
-    /** @type {Set<string>} ids */
-    this.speakers = new Set();
-    /** @type {SfuTransport|MeshTransport|null} */
-    this.transport = null;
   }
 
   /**
    * Enters the room. From then on lost connections are made again until `leave()`.
-   * @param {JoinOptions} options
+   * @param {{name: string, mode?: 'sfu'|'p2p', token?: string}} options `mode` counts only if the room is new
    * @throws {RtcError} `signalling` (no server), `nameTaken`, `badName`, `badRoom`, `full`, `notAllowed`
    */
   async join(options) {
-    this.options = options;
+    this.#options = options;
     this.#setState('joining');
-    this.signalling.addEventListener('message', (event) => this.#handle(/** @type {CustomEvent} */ (event).detail));
+    const on = (type, act) => this.signalling.addEventListener(type, act);
+    on('message', ({ detail }) => this.#handle(detail));
     try {
       await this.signalling.open();
-      this.#joined(await this.#enter());
+      await this.#enter();
     } catch (error) {
-      this.#end(/** @type {RtcError} */ (error));
+      this.#end(error);
       throw error;
     }
-    this.signalling.addEventListener('lost', () => this.#setState('reconnecting'));
-    this.signalling.addEventListener('open', () => this.#rejoin());
-    this.signalling.addEventListener('replaced', () => this.#end(new RtcError('replaced',
-      'This participant was continued in another window or connection.')));
+    on('lost', () => this.#setState('reconnecting'));
+    on('open', () => this.#rejoin());
+    on('replaced', () => this.#end(new RtcError('replaced', 'This participant was continued in another window or connection.')));
   }
 
   /**
@@ -115,17 +95,14 @@ export class Room extends EventTarget {
   async publish(source) {
     const { audio, video } = source instanceof MediaStream
       ? { audio: source.getAudioTracks()[0], video: source.getVideoTracks()[0] } : source;
-    this.#setLocal('audio', 'audio', audio ?? null, 'speech');
-    this.#setLocal('video', 'video', video ?? null, 'motion');
+    this.#setLocal('audio', audio);
+    this.#setLocal('video', video);
     await this.transport?.publish();
   }
 
-  /**
-   * Shows or plays the others’ tracks: `media` tells. Slots grow by themselves when more is there.
-   * @param {{audio?: number, video?: number}} [slots] to begin with
-   */
-  async subscribe(slots = {}) {
-    await this.transport?.subscribe(slots.audio ?? SLOTS.audio, slots.video ?? SLOTS.video);
+  /** Asks for the others’ tracks, to begin with that many; `media` tells. */
+  async subscribe({ audio = 4, video = 4 } = {}) {
+    await this.transport?.subscribe?.({ audio, video });
   }
 
   /**
@@ -134,24 +111,19 @@ export class Room extends EventTarget {
    * @param {MediaStreamTrack|null} media
    */
   async replace(track, media) {
-    if (this.local.size === 0) return this.publish({ [track]: media });
-    const publication = this.local.get(track);
-    if (!publication) throw new RtcError('unknownTrack', `There is no local track “${track}”: publish it first.`);
-    this.#setLocal(track, publication.kind, media, publication.screen ? 'detail' : publication.kind === 'audio' ? 'speech' : 'motion');
+    if (!this.local.size) return this.publish({ [track]: media });
+    if (!this.local.has(track)) throw new RtcError('unknownTrack', `There is no local track “${track}”: publish it first.`);
+    const publication = this.#setLocal(track, media);
     await this.transport?.replace(publication);
     this.#tell(publication);
   }
 
-  /**
-   * Silences or shows a track again; the source stays open.
-   * @param {string} track
-   * @param {boolean} muted
-   */
+  /** Silences a track, or shows it again; the source stays open. */
   mute(track, muted = true) {
     const publication = this.local.get(track);
-    if (!publication) return;
-    if (publication.media) publication.media.enabled = !muted;
-    publication.muted = muted || !publication.media;
+    if (!publication?.media) return;
+    publication.media.enabled = !muted;
+    publication.muted = muted;
     this.#tell(publication);
   }
 
@@ -160,31 +132,25 @@ export class Room extends EventTarget {
     media.addEventListener('ended', () => this.stopScreen(media));
     if (this.local.has(SCREEN)) return this.replace(SCREEN, media);
     // The order of m-lines gives tracks their names: camera and microphone keep theirs, even if they come later.
-    this.#setLocal('audio', 'audio', this.local.get('audio')?.media ?? null, 'speech');
-    this.#setLocal('video', 'video', this.local.get('video')?.media ?? null, 'motion');
-    this.#setLocal(SCREEN, 'video', media, 'detail', true);
+    for (const track of ['audio', 'video']) this.#setLocal(track, this.local.get(track)?.media);
+    this.#setLocal(SCREEN, media);
     await this.transport?.publish();
   }
 
   /** @param {MediaStreamTrack} [media] only if it is (still) this one */
-  async stopScreen(media) {
-    const publication = this.local.get(SCREEN);
-    if (!publication?.media || (media && media !== publication.media)) return;
-    publication.media.stop();
+  async stopScreen(media = this.sharing) {
+    if (!media || media !== this.sharing) return;
+    media.stop();
     await this.replace(SCREEN, null);
   }
 
+  /** The shared screen, if any. */
   get sharing() {
-    return Boolean(this.local.get(SCREEN)?.media);
+    return this.local.get(SCREEN)?.media;
   }
 
-  /**
-   * Chooses what a slot shows.
-   * @param {string} mid of the slot
-   * @param {string|null} participant id; null gives the slot back to the server
-   * @param {string} [track]
-   */
-  async assign(mid, participant, track = 'video') {
+  /** Chooses what the slot `mid` shows: a participant by id; null gives the slot back to the server. */
+  assign(mid, participant, track = 'video') {
     this.signalling.send({ type: 'assign', mid, participant, ...(participant && { track }) });
   }
 
@@ -196,193 +162,158 @@ export class Room extends EventTarget {
   /** @returns {'none'|'connecting'|'connected'|'failed'} of all connections that carry media */
   get mediaState() {
     const states = this.transport?.states() ?? [];
-    if (states.length === 0) return 'none';
+    if (!states.length) return 'none';
     if (states.includes('failed')) return 'failed';
     return states.every((state) => state === 'connected') ? 'connected' : 'connecting';
   }
 
-  /** @returns {Promise<TrackStats[]>} a row for each track received now */
+  /**
+   * A row for each track received now, counted since its connection began: `{participant, track, kind, framesDecoded,
+   * frameWidth, frameHeight, audioEnergy, bytes}`. `participant` is a name, `audioEnergy` that of its audio on all its rows.
+   */
   async stats() {
     const rows = [];
     for await (const { participant, track, kind, report } of this.transport?.reports() ?? []) {
       const name = this.participants.get(participant)?.name;
-      if (name !== undefined) rows.push({ participant: name, track, kind, ...received(report) });
+      if (name) rows.push({ participant: name, track, kind, ...received(report) });
     }
-    for (const row of rows.filter(({ kind }) => kind === 'video')) {
-      row.audioEnergy = rows.find(({ participant, track }) => participant === row.participant && track === 'audio')?.audioEnergy ?? 0;
+    for (const row of rows) {
+      const audio = rows.find(({ participant, track }) => participant === row.participant && track === 'audio');
+      row.audioEnergy ||= audio?.audioEnergy ?? 0;
     }
     return rows;
   }
 
   // For the transports.
 
-  /** @param {string} id @param {string} track @param {MediaStreamTrack} media */
-  mediaStarted(id, track, media) {
-    this.#track(id, track, /** @type {Kind} */ (media.kind));
-    this.#emit('media', { participant: id, track, kind: media.kind, media });
+  emit(type, detail = {}) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  /** @param {string} id @param {string} track */
-  mediaEnded(id, track) {
-    this.#emit('mediaended', { participant: id, track });
+  setSpeaking(participant, speaking) {
+    if (this.#speakers.has(participant) === speaking) return;
+    this.#speakers[speaking ? 'add' : 'delete'](participant);
+    this.emit('speaking', { participant, speaking });
   }
 
-  mediaChanged() {
-    this.#emit('state', {});
-  }
-
-  /** @param {string} id @param {boolean} speaking */
-  setSpeaking(id, speaking) {
-    if (this.speakers.has(id) === speaking) return;
-    if (speaking) this.speakers.add(id);
-    else this.speakers.delete(id);
-    this.#emit('speaking', { participant: id, speaking });
-  }
-
-  /** @param {boolean} available */
   setAvailable(available) {
-    if (this.available === available) return;
     this.available = available;
-    this.#emit('state', {});
+    this.emit('state');
   }
 
-  /** @param {RtcError} error */
   problem(error) {
     if (error.code === 'noNode') this.setAvailable(false);
-    else this.#emit('problem', { error });
+    else this.emit('problem', { error });
   }
 
   /** Tells the others which local tracks are muted. */
   tellAll() {
-    this.mutesLeft = MUTE.tries;
+    this.#mutesLeft = MUTE.tries;
     this.#tellEach();
   }
 
-  #enter() {
-    const { name, mode, token } = this.options ?? { name: '' };
-    return this.signalling.request({ type: 'join', name, mode, token, resume: this.resume });
-  }
-
-  #joined(reply) {
-    const known = Boolean(reply.resumed) && reply.id === this.id;
-    Object.assign(this, { id: reply.id, name: reply.name, mode: reply.mode, resume: reply.resume, iceServers: reply.iceServers ?? [] });
-    this.available = true;
-    this.#setParticipants(reply.participants);
+  async #enter() {
+    const joined = await this.signalling.request({ type: 'join', ...this.#options, resume: this.#resume });
+    const { id, name, mode, resume, resumed, sessions = [], iceServers = [], participants } = joined;
+    const known = Boolean(resumed) && id === this.id;
+    Object.assign(this, { id, name, mode, iceServers, available: true });
+    this.#resume = resume;
+    this.#setParticipants(participants);
     this.#setState('joined');
-    if (this.transport) {
-      this.transport.resumed(known ? reply.sessions ?? [] : [], known);
-    } else {
-      this.transport = this.mode === 'p2p' ? new MeshTransport(this) : new SfuTransport(this);
-      this.transport.start();
-    }
+    this.transport ??= mode === 'p2p' ? new MeshTransport(this) : new SfuTransport(this);
+    this.transport.resumed(known ? sessions : [], known);
     this.tellAll();
   }
 
   async #rejoin() {
     for (let left = NAME_TAKEN.tries; this.state === 'reconnecting'; left--) {
       try {
-        return this.#joined(await this.#enter());
+        return await this.#enter();
       } catch (error) {
-        const { code } = /** @type {RtcError} */ (error);
-        if (code === 'lost') return; // the next `open` tries again
+        if (error.code === 'lost') return; // the next `open` tries again
         // Until the server notices that our old connection is dead, it holds the name.
-        if (left === 0 || !['nameTaken', 'timeout', 'full'].includes(code)) return this.#end(/** @type {RtcError} */ (error));
-        await pause(NAME_TAKEN.pauseMs);
+        if (!left || !['nameTaken', 'timeout', 'full'].includes(error.code)) return this.#end(error);
+        await new Promise((resolve) => setTimeout(resolve, NAME_TAKEN.pauseMs));
       }
     }
   }
 
   /** Replaces the list by what `joined` says, telling the differences. */
   #setParticipants(list) {
-    const present = new Set(list.map(({ id }) => id));
-    for (const id of [...this.participants.keys()]) {
-      if (!present.has(id)) this.#left(id, 'left');
-    }
+    for (const id of this.participants.keys()) if (!list.some((present) => present.id === id)) this.#left(id, 'left');
     for (const { id, name, tracks } of list) {
       if (!this.participants.has(id)) this.#arrived({ id, name, tracks: [] });
-      const known = this.participants.get(id)?.tracks ?? new Map();
-      const names = new Set(tracks.map(({ track }) => track));
-      if (this.mode === 'sfu') for (const track of [...known.keys()]) if (!names.has(track)) this.#trackRemoved(id, track);
+      for (const known of this.mode === 'sfu' ? this.#tracks(id).keys() : []) {
+        if (!tracks.some(({ track }) => track === known)) this.#trackRemoved(id, known);
+      }
       for (const track of tracks) this.#trackAdded(id, track);
     }
   }
 
   #handle(message) {
     if (this.transport?.handle(message)) return;
+    const { participant, track } = message;
     switch (message.type) {
-      case 'participantJoined': this.#arrived(message.participant); this.#welcome(); break;
-      case 'participantLeft': this.#left(message.id, message.reason); break;
-      case 'trackAdded': this.#trackAdded(message.participant, message.track); break;
-      case 'trackRemoved': this.#trackRemoved(message.participant, message.track); break;
-      case 'trackMuted': this.#trackMuted(message); break;
-      case 'speaking': this.setSpeaking(message.participant, message.speaking); break;
-      case 'error': this.#handleError(message); break;
+      case 'participantJoined': return this.#arrived(participant);
+      case 'participantLeft': return this.#left(message.id, message.reason);
+      case 'trackAdded': return this.#trackAdded(participant, track);
+      case 'trackRemoved': return this.#trackRemoved(participant, track);
+      case 'trackMuted': return this.#trackMuted(participant, track, message.muted);
+      case 'speaking': return this.setSpeaking(participant, message.speaking);
+      case 'error': return this.#refused(message);
       default: // newer servers may say more
     }
   }
 
-  #handleError({ code, message }) {
+  #refused({ code, message }) {
     if (code !== 'unknownTrack') console.info(`server: ${code}: ${message}`);
-    else if (this.mutesLeft-- > 0) setTimeout(() => this.#tellEach(), MUTE.pauseMs); // its node has not announced it yet
+    else if (this.#mutesLeft-- > 0) setTimeout(() => this.#tellEach(), MUTE.pauseMs); // its node has not announced it yet
   }
 
   #arrived({ id, name, tracks }) {
     const participant = { id, name, tracks: new Map() };
     this.participants.set(id, participant);
-    this.#emit('participantjoined', { participant });
+    this.emit('participantjoined', { participant });
     for (const track of tracks) this.#trackAdded(id, track);
-  }
-
-  /** In `p2p` rooms the server keeps no state of tracks: a newcomer hears ours from us. */
-  #welcome() {
-    if (this.mode === 'p2p') this.tellAll();
+    // There the server keeps no state of tracks: a newcomer hears ours from us.
+    if (this.mode === 'p2p' && this.state === 'joined') this.tellAll();
   }
 
   #left(id, reason) {
     const participant = this.participants.get(id);
     if (!participant) return;
     this.setSpeaking(id, false);
-    this.transport?.participantLeft(id);
+    this.transport?.participantLeft?.(id);
     this.participants.delete(id);
-    this.#emit('participantleft', { participant, reason });
+    this.emit('participantleft', { participant, reason });
   }
 
-  #trackAdded(id, track) {
-    const participant = this.participants.get(id);
-    if (!participant) return;
-    participant.tracks.set(track.track, { ...track });
-    this.#emit('trackadded', { participant: id, track });
+  #tracks(id) {
+    return this.participants.get(id)?.tracks;
   }
 
-  #trackRemoved(id, name) {
-    const tracks = this.participants.get(id)?.tracks;
-    const track = tracks?.get(name);
-    if (!track) return;
-    tracks?.delete(name);
-    this.#emit('trackremoved', { participant: id, track });
+  #trackAdded(participant, track) {
+    if (this.#tracks(participant)?.set(track.track, track)) this.emit('trackadded', { participant, track });
   }
 
-  #trackMuted({ participant, track, muted }) {
-    const known = this.#track(participant, track, track.startsWith('audio') ? 'audio' : 'video');
-    if (!known) return;
-    known.muted = muted;
-    this.#emit('trackmuted', { participant, track: known });
+  #trackRemoved(participant, name) {
+    const track = this.#tracks(participant)?.get(name);
+    if (this.#tracks(participant)?.delete(name)) this.emit('trackremoved', { participant, track });
   }
 
-  /** The track, made if the server keeps no list of tracks (`p2p`). */
-  #track(id, name, kind) {
-    const tracks = this.participants.get(id)?.tracks;
-    if (tracks && !tracks.has(name) && this.mode === 'p2p') tracks.set(name, { track: name, kind, muted: false });
-    return tracks?.get(name);
+  #trackMuted(participant, name, muted) {
+    const kind = name.startsWith('audio') ? 'audio' : 'video';
+    const track = { track: name, kind, ...this.#tracks(participant)?.get(name), muted };
+    if (this.#tracks(participant)?.set(name, track)) this.emit('trackmuted', { participant, track });
   }
 
-  #setLocal(track, kind, media, hint, screen = false) {
-    const publication = this.local.get(track)
-      ?? { track, kind, media: null, muted: true, screen, stream: screen ? new MediaStream() : this.stream };
-    if (media) media.contentHint = hint;
-    publication.media = media;
-    publication.muted = !media?.enabled;
-    this.local.set(track, publication);
+  #setLocal(track, media = null) {
+    const screen = track === SCREEN;
+    const kind = track === 'audio' ? 'audio' : 'video';
+    const publication = this.local.get(track) ?? { track, kind, screen, stream: screen ? new MediaStream() : this.stream };
+    if (media) media.contentHint = screen ? 'detail' : { audio: 'speech', video: 'motion' }[kind];
+    this.local.set(track, Object.assign(publication, { media, muted: !media?.enabled }));
+    return publication;
   }
 
   #tellEach() {
@@ -391,50 +322,33 @@ export class Room extends EventTarget {
     }
   }
 
-  /** Tells the others whether a track is muted. */
   #tell(publication) {
     const { track, muted } = publication;
     this.signalling.send({ type: 'mute', track, muted });
-    this.#emit('published', { track, publication });
+    this.emit('published', { track, publication });
   }
 
   #setState(state) {
     this.state = state;
-    this.#emit('state', {});
+    this.emit('state');
   }
 
   #end(error) {
     if (this.state === 'left') return;
-    this.state = 'left';
+    this.#setState('left');
     this.signalling.close();
     this.transport?.close();
-    this.local.get(SCREEN)?.media?.stop();
-    this.speakers.clear();
+    this.sharing?.stop();
+    this.#speakers.clear();
     this.participants.clear();
-    this.#emit('state', {});
-    this.#emit('left', { error });
-  }
-
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+    this.emit('left', { error });
   }
 }
 
-/** @param {RTCStatsReport} report of one receiver */
+/** What the report of one receiver counts. */
 function received(report) {
-  const row = { framesDecoded: 0, frameWidth: 0, frameHeight: 0, audioEnergy: 0, bytes: 0 };
-  for (const entry of report.values()) {
-    if (entry.type !== 'inbound-rtp') continue;
-    row.framesDecoded += entry.framesDecoded ?? 0;
-    row.frameWidth ||= entry.frameWidth ?? 0;
-    row.frameHeight ||= entry.frameHeight ?? 0;
-    row.audioEnergy += entry.totalAudioEnergy ?? 0;
-    row.bytes += entry.bytesReceived ?? 0;
-  }
-  return row;
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => { setTimeout(resolve, ms); });
+  const {
+    framesDecoded = 0, frameWidth = 0, frameHeight = 0, totalAudioEnergy: audioEnergy = 0, bytesReceived: bytes = 0,
+  } = [...report.values()].find(({ type }) => type === 'inbound-rtp') ?? {};
+  return { framesDecoded, frameWidth, frameHeight, audioEnergy, bytes };
 }

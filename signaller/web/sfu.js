@@ -3,121 +3,87 @@
 
 import { Leg } from './leg.js';
 
-/** @typedef {import('./rtc.js').Room} Room */
-/** @typedef {import('./rtc.js').Publication} Publication */
-/** @typedef {{participant: string, track: string}} Shown */
-
 const SLOTS_MOST = 64;
 const SLOTS_STEP = 4;
 /** Ceilings in bit/s; congestion control stays below them. */
 const BITRATE = { audio: 64_000, video: 1_500_000, screen: 2_500_000 };
 
 export class SfuTransport {
-  /** @param {Room} room */
+  /** Transceivers by track name. */
+  senders = new Map();
+  /** What each slot shows, by mid: `{participant, track}`. */
+  slots = new Map();
+  /** Slots. */
+  wanted = { audio: 0, video: 0 };
+
   constructor(room) {
     this.room = room;
-    this.publisher = this.#leg('publish', {
+    this.publisher = new Leg(room, 'publish', {
       prepare: (pc) => this.#offerPublications(pc), reset: () => this.senders.clear(), agreed: () => this.#published(),
     });
-    this.receiver = this.#leg('subscribe', {
-      prepare: (pc) => this.#offerSlots(pc), reset: () => this.#show(new Map()), agreed: () => {},
-    });
+    this.receiver = new Leg(room, 'subscribe', { prepare: (pc) => this.#offerSlots(pc), reset: () => this.#show(new Map()) });
     this.legs = [this.publisher, this.receiver];
-    /** @type {Map<string, RTCRtpTransceiver>} by track name */
-    this.senders = new Map();
-    /** @type {Map<string, Shown>} by mid: what each slot shows */
-    this.slots = new Map();
-    this.wanted = { audio: 0, video: 0 };
   }
 
-  /** Nothing to do until somebody publishes or subscribes. */
-  start() {}
-
-  /** The WebSocket is back. @param {string[]} sessions which the server still has */
+  /** In the room (again); `sessions` are those that the server still has. */
   resumed(sessions) {
     for (const leg of this.legs) leg.resume(sessions.includes(leg.session));
   }
 
   /** Brings the publishing connection to what `room.local` holds. */
-  async publish() {
-    await this.publisher.negotiate();
+  publish() {
+    return this.publisher.negotiate();
   }
 
-  /** @param {Publication} publication whose source changed */
   async replace(publication) {
     const sender = this.senders.get(publication.track)?.sender;
-    if (!sender) return publication.media ? this.publish() : undefined;
-    await sender.replaceTrack(publication.media);
-    if (publication.media) await tune(sender, publication);
+    if (sender) await send(sender, publication);
+    else if (publication.media) await this.publish();
   }
 
-  /** @param {number} audio @param {number} video slots at least */
-  async subscribe(audio, video) {
-    this.wanted.audio = Math.max(this.wanted.audio, audio);
-    this.wanted.video = Math.max(this.wanted.video, video);
-    await this.receiver.negotiate();
+  /** Asks for so many slots at least. */
+  subscribe({ audio, video }) {
+    this.wanted = { audio: Math.max(this.wanted.audio, audio), video: Math.max(this.wanted.video, video) };
+    return this.receiver.negotiate();
   }
 
-  /** @param {any} message @returns {boolean} whether it was one for the media */
+  /** Returns whether the message was one for the media. */
   handle(message) {
+    const leg = this.legs.find(({ session }) => session === message.session);
     switch (message.type) {
       case 'slots': this.#handleSlots(message); return true;
-      case 'candidate': this.#legOf(message)?.candidate(message); return true;
-      case 'sessionState': this.#handleState(message); return true;
-      case 'media': this.#handleAvailable(message); return true;
+      case 'candidate': leg?.candidate(message); return true;
+      case 'sessionState': if (message.state === 'closed') leg?.closedByServer(message.reason); return true;
+      case 'media': this.#handleAvailable(message.available); return true;
       default: return false;
     }
   }
 
-  /** @returns {AsyncGenerator<{participant: string, track: string, kind: string, report: RTCStatsReport}>} */
   async* reports() {
-    for (const [mid, { participant, track }] of this.slots) {
-      const receiver = this.receiver.transceiver(mid)?.receiver;
-      if (receiver) yield { participant, track, kind: receiver.track.kind, report: await receiver.getStats() };
+    for (const [mid, shown] of this.slots) {
+      const receiver = this.receiver.receiver(mid);
+      if (receiver) yield { ...shown, kind: receiver.track.kind, report: await receiver.getStats() };
     }
   }
 
-  /** @returns {string[]} connection states that matter */
   states() {
     return this.legs.map(({ state }) => state).filter((state) => state !== 'idle');
   }
-
-  participantLeft() {}
 
   close() {
     for (const leg of this.legs) leg.close();
   }
 
-  #leg(session, hooks) {
-    return new Leg(session, this.room.signalling, {
-      ...hooks,
-      iceServers: () => this.room.iceServers,
-      changed: () => this.room.mediaChanged(),
-      problem: (error) => this.room.problem(error),
-    });
-  }
-
-  #legOf({ session }) {
-    return { publish: this.publisher, subscribe: this.receiver }[session];
-  }
-
-  #handleState(message) {
-    if (message.state === 'closed') this.#legOf(message)?.closedByServer(message.reason);
-  }
-
-  #handleAvailable({ available }) {
+  #handleAvailable(available) {
     this.room.setAvailable(available);
     if (available) for (const leg of this.legs) leg.retryNow();
   }
 
   /** Adds an m-line for each publication that has none; the order gives the tracks their names. */
   #offerPublications(pc) {
-    for (const publication of this.room.local.values()) {
-      if (this.senders.has(publication.track) || (publication.screen && !publication.media)) continue;
-      const transceiver = pc.addTransceiver(publication.media ?? publication.kind, {
-        direction: 'sendonly', streams: [publication.stream],
-      });
-      this.senders.set(publication.track, transceiver);
+    for (const { track, media, kind, screen, stream } of this.room.local.values()) {
+      if (this.senders.has(track) || (screen && !media)) continue;
+      this.senders.set(track, pc.addTransceiver(media ?? kind, { direction: 'sendonly', streams: [stream] }));
     }
   }
 
@@ -128,76 +94,57 @@ export class SfuTransport {
     }
   }
 
-  /** Tells the encoders what to give up first, and when to stop asking for bits. */
   #published() {
     this.room.tellAll();
-    for (const [track, { sender }] of this.senders) {
-      const publication = this.room.local.get(track);
-      if (publication?.media) tune(sender, publication);
-    }
+    for (const [track, { sender }] of this.senders) tune(sender, this.room.local.get(track));
   }
 
-  #handleSlots({ slots, missing }) {
+  #handleSlots({ slots, missing = {} }) {
     const next = new Map(this.slots);
     for (const { mid, participant, track } of slots) {
       if (participant && track) next.set(mid, { participant, track });
       else next.delete(mid);
     }
     this.#show(next);
-    this.#grow(slots, missing ?? {});
+    this.#grow(slots, missing);
   }
 
   #show(next) {
-    const before = places(this.slots);
-    const after = places(next);
+    const before = this.slots;
     this.slots = next;
-    for (const [key, { shown }] of before) {
-      if (!after.has(key)) this.room.mediaEnded(shown.participant, shown.track);
+    const same = (one, other) => one?.participant === other.participant && one.track === other.track;
+    for (const shown of before.values()) {
+      if (![...next.values()].some((other) => same(shown, other))) this.room.emit('mediaended', shown);
     }
-    for (const [key, { mid, shown }] of after) {
-      if (before.get(key)?.mid === mid) continue;
-      const media = this.receiver.transceiver(mid)?.receiver.track;
-      if (media) this.room.mediaStarted(shown.participant, shown.track, media);
+    for (const [mid, shown] of next) {
+      const media = !same(before.get(mid), shown) && this.receiver.receiver(mid)?.track;
+      if (media) this.room.emit('media', { ...shown, kind: media.kind, media });
     }
   }
 
   /** More tracks than slots: asks for more, in steps, so that a filling room does not renegotiate at each join. */
   #grow(slots, missing) {
-    let grown = false;
+    const need = { ...this.wanted };
     for (const kind of ['audio', 'video']) {
-      const have = slots.filter((slot) => slot.kind === kind).length;
-      const steps = Math.ceil((have + (missing[kind] ?? 0)) / SLOTS_STEP);
-      const need = Math.min(SLOTS_MOST, steps * SLOTS_STEP);
-      if (!missing[kind] || need <= this.wanted[kind]) continue;
-      this.wanted[kind] = need;
-      grown = true;
+      if (!missing[kind]) continue;
+      const all = slots.filter((slot) => slot.kind === kind).length + missing[kind];
+      need[kind] = Math.min(SLOTS_MOST, Math.ceil(all / SLOTS_STEP) * SLOTS_STEP);
     }
-    if (grown) this.receiver.negotiate().catch(() => {});
+    if (need.audio > this.wanted.audio || need.video > this.wanted.video) this.subscribe(need).catch(() => {});
   }
 }
 
-/**
- * @param {RTCRtpSender} sender
- * @param {Publication} publication
- */
-export async function tune(sender, publication) {
+/** Puts the source of a publication on the wire. */
+export async function send(sender, publication) {
+  await sender.replaceTrack(publication.media);
+  await tune(sender, publication);
+}
+
+/** Tells the encoder what to give up first, and when to stop asking for bits. */
+async function tune(sender, { track, kind, media, screen }) {
   const parameters = sender.getParameters();
-  if (!parameters.encodings?.length) return;
-  const use = publication.screen ? 'screen' : publication.kind;
-  parameters.encodings[0].maxBitrate = BITRATE[use];
-  if (publication.kind === 'video') {
-    parameters.degradationPreference = publication.screen ? 'maintain-resolution' : 'balanced';
-  }
-  try {
-    await sender.setParameters(parameters);
-  } catch (error) {
-    console.info(`${publication.track}: encoder settings refused: ${error}`);
-  }
-}
-
-/** @param {Map<string, Shown>} slots @returns {Map<string, {mid: string, shown: Shown}>} by participant and track */
-function places(slots) {
-  const result = new Map();
-  for (const [mid, shown] of slots) result.set(`${shown.participant}\n${shown.track}`, { mid, shown });
-  return result;
+  if (!media || !parameters.encodings?.length) return;
+  parameters.encodings[0].maxBitrate = BITRATE[screen ? 'screen' : kind];
+  if (kind === 'video') parameters.degradationPreference = screen ? 'maintain-resolution' : 'balanced';
+  await sender.setParameters(parameters).catch((error) => console.info(`${track}: encoder settings refused: ${error}`));
 }
