@@ -20,6 +20,7 @@ use std::time::Duration;
 const SEND: &str = "videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1 \
     ! vp8enc deadline=1 keyframe-max-dist=60 ! rtpvp8pay ! webrtcbin name=send \
     audiotestsrc is-live=true wave=ticks ! opusenc ! rtpopuspay pt=97 ! send.";
+const DECODE: &str = "decodebin ! fakesink name=sink sync=false async=false";
 
 /// How many decoded buffers each slot has had, by mid.
 type Counts = Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>;
@@ -100,38 +101,16 @@ fn decode_all(pipeline: &gst::Pipeline, receive: &gst::Element, counts: Counts) 
 }
 
 fn decode(pipeline: &gst::Pipeline, pad: &gst::Pad, count: Arc<AtomicU64>) -> Result<()> {
-    let decoder = gst::ElementFactory::make("decodebin").build()?;
-    pipeline.add(&decoder)?;
-    let weak = pipeline.downgrade();
-    decoder.connect_pad_added(move |_, decoded| {
-        let (Some(pipeline), count) = (weak.upgrade(), count.clone()) else {
-            return;
-        };
-        decoded.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            count.fetch_add(1, Ordering::Relaxed);
-            gst::PadProbeReturn::Ok
-        });
-        if let Err(error) = end_in_nothing(&pipeline, decoded) {
-            eprintln!("{}: {error}", decoded.name());
-        }
+    let decoder = gst::parse::bin_from_description(DECODE, true)?;
+    let sink = decoder.by_name("sink").context("it has a sink")?;
+    let counted = sink.static_pad("sink").context("a sink has a pad")?;
+    counted.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
     });
-    pad.link(
-        &decoder
-            .static_pad("sink")
-            .context("decodebin has a sink pad")?,
-    )?;
+    pipeline.add(&decoder)?;
+    pad.link(&decoder.static_pad("sink").context("the bin has a pad")?)?;
     decoder.sync_state_with_parent()?;
-    Ok(())
-}
-
-fn end_in_nothing(pipeline: &gst::Pipeline, decoded: &gst::Pad) -> Result<()> {
-    let sink = gst::ElementFactory::make("fakesink")
-        .property("sync", false)
-        .property("async", false)
-        .build()?;
-    pipeline.add(&sink)?;
-    decoded.link(&sink.static_pad("sink").context("fakesink has a sink pad")?)?;
-    sink.sync_state_with_parent()?;
     Ok(())
 }
 

@@ -38,6 +38,7 @@ impl Rooms {
             announced: newcomer.kind != ParticipantKind::Whip,
             tracks: Vec::new(),
         };
+        tracing::info!(room = %name, name = ?participant.name, kind = ?participant.kind, "joined");
         self.insert_participant(name, participant);
         Ok(id)
     }
@@ -213,6 +214,7 @@ impl Rooms {
             return;
         };
         let gone = room.participants.remove(at);
+        tracing::info!(room = %name, name = ?gone.name, kind = ?gone.kind, ?reason, "left");
         let visible = gone.is_visible();
         let home = room.home.clone();
         let nodes: Vec<NodeId> = home

@@ -6,14 +6,17 @@
 //! message. The rules are those of `PROTOCOL.md`.
 
 mod connection;
+mod guest;
 mod http;
 mod id;
+mod join;
 mod member;
 mod node;
 mod offer;
 mod peer;
 mod placement;
 mod refusal;
+mod register;
 mod resume;
 mod room;
 

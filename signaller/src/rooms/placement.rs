@@ -250,6 +250,7 @@ impl Rooms {
 
     fn node_is_gone(&mut self, id: &NodeId) {
         self.nodes.remove(id);
+        tracing::info!("a media node is gone");
         let rooms: Vec<RoomName> = self
             .rooms
             .values()

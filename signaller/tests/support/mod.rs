@@ -2,6 +2,8 @@
 //! Rooms in virtual time, with everything that goes out kept as JSON.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod net;
+
 use gst_rtc_signaller::rooms::{
     ConnectionId, HttpId, HttpReply, HttpRequest, IdSource, Input, Outgoing, Refusal, Resource,
     RoomName, Rooms, Settings,
