@@ -103,7 +103,7 @@ impl Engine {
             connected: peer.connected,
             round_trip: peer.session.stats().round_trip.or(peer.round_trip),
             remb: peer.remb,
-            transport: peer.session.stats().clone(),
+            transport: *peer.session.stats(),
             streams: peer.stream_stats(),
             slots: peer.slot_stats(),
         })

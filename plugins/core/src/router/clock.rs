@@ -91,7 +91,7 @@ impl StreamClock {
         rtp: u32,
         arrival: Instant,
     ) -> (Instant, bool) {
-        let estimate = self.from_arrival(rtp, arrival);
+        let estimate = self.estimate(rtp, arrival);
         let reported = self
             .report
             .and_then(|(ntp, at)| clock.local(ntp.checked_add(self.nanos(at, rtp))?));
@@ -102,7 +102,7 @@ impl StreamClock {
     }
 
     /// The RTP clock laid through the earliest arrival.
-    fn from_arrival(&mut self, rtp: u32, arrival: Instant) -> Instant {
+    fn estimate(&mut self, rtp: u32, arrival: Instant) -> Instant {
         let Some((instant, at)) = self.arrival else {
             self.arrival = Some((arrival, rtp));
             return arrival;
