@@ -20,7 +20,6 @@ use std::time::Duration;
 const SEND: &str = "videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1 \
     ! vp8enc deadline=1 keyframe-max-dist=60 ! rtpvp8pay ! webrtcbin name=send \
     audiotestsrc is-live=true wave=ticks ! opusenc ! rtpopuspay pt=97 ! send.";
-const DECODE: &str = "decodebin ! fakesink name=sink sync=false async=false";
 
 /// How many decoded buffers each slot has had, by mid.
 type Counts = Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>;
@@ -101,17 +100,33 @@ fn decode_all(pipeline: &gst::Pipeline, receive: &gst::Element, counts: Counts) 
 }
 
 fn decode(pipeline: &gst::Pipeline, pad: &gst::Pad, count: Arc<AtomicU64>) -> Result<()> {
-    let decoder = gst::parse::bin_from_description(DECODE, true)?;
-    let sink = decoder.by_name("sink").context("it has a sink")?;
-    let counted = sink.static_pad("sink").context("a sink has a pad")?;
-    counted.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+    let decoder = gst::ElementFactory::make("decodebin").build()?;
+    pipeline.add(&decoder)?;
+    let weak = pipeline.downgrade();
+    decoder.connect_pad_added(move |_, decoded| {
+        let Some(pipeline) = weak.upgrade() else {
+            return;
+        };
+        if let Err(error) = count_buffers(&pipeline, decoded, count.clone()) {
+            eprintln!("{}: {error}", decoded.name());
+        }
+    });
+    let sink = decoder.static_pad("sink").context("no sink pad")?;
+    pad.link(&sink)?;
+    Ok(decoder.sync_state_with_parent()?)
+}
+
+fn count_buffers(pipeline: &gst::Pipeline, pad: &gst::Pad, count: Arc<AtomicU64>) -> Result<()> {
+    let fakesink = gst::ElementFactory::make("fakesink").property("async", false);
+    let fakesink = fakesink.property("sync", false).build()?;
+    pipeline.add(&fakesink)?;
+    let sink = fakesink.static_pad("sink").context("no sink pad")?;
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         count.fetch_add(1, Ordering::Relaxed);
         gst::PadProbeReturn::Ok
     });
-    pipeline.add(&decoder)?;
-    pad.link(&decoder.static_pad("sink").context("the bin has a pad")?)?;
-    decoder.sync_state_with_parent()?;
-    Ok(())
+    pad.link(&sink)?;
+    Ok(fakesink.sync_state_with_parent()?)
 }
 
 fn print(slots: &[Slot], counts: &Counts) {
