@@ -24,6 +24,9 @@ async fn twenty_starts_and_stops_with_people_around_leave_nothing_behind() -> Re
     // The first time, libraries make what they keep for ever.
     cycle(&server, &alice, port).await?;
     let tracer = leaks_tracer()?;
+    let seen = gst::Bin::new();
+    check!(alive(&tracer).len() == 1, "the tracer does not see a bin");
+    drop(seen);
     let before = Held::now()?;
     for _ in 1..CYCLES {
         cycle(&server, &alice, port).await?;

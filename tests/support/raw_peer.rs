@@ -280,15 +280,14 @@ fn read_answer(sdp: &str) -> Result<(SocketAddr, TransportDescription)> {
     Ok((remote.addr, description))
 }
 
-/// A UDP candidate on the loopback interface.
+/// A UDP candidate of IPv4; any address of this machine can be reached from its loopback address.
 fn read_candidate(line: &str) -> Option<Candidate> {
     let words: Vec<&str> = line.strip_prefix("a=candidate:")?.split(' ').collect();
     let [_, "1", protocol, _, host, port, ..] = words[..] else {
         return None;
     };
     let addr = SocketAddr::new(host.parse().ok()?, port.parse().ok()?);
-    (protocol.eq_ignore_ascii_case("udp") && addr.ip().is_loopback() && addr.is_ipv4())
-        .then(|| candidate(addr))
+    (protocol.eq_ignore_ascii_case("udp") && addr.is_ipv4()).then(|| candidate(addr))
 }
 
 fn candidate(addr: SocketAddr) -> Candidate {

@@ -15,8 +15,7 @@ pub struct Server {
 impl Server {
     /// `gst-rtc dev`: signalling, page and SFU in one process.
     pub async fn dev(arguments: &[&str]) -> Result<Server> {
-        let media = ["--media-listen", "127.0.0.1:0"];
-        Server::start("dev", &[&media, arguments].concat()).await
+        Server::start("dev", arguments).await
     }
 
     /// `gst-rtc serve`: signalling and page only; nodes come from elsewhere.
