@@ -4,6 +4,8 @@
 //! The contract is `PROTOCOL.md`; [`protocol`] has its messages as types, [`rooms`] its rules without sockets.
 
 pub mod client;
+#[cfg(feature = "load")]
+pub mod load;
 pub mod protocol;
 pub mod rooms;
 pub mod server;

@@ -5,6 +5,8 @@ mod banner;
 mod descriptors;
 #[cfg(feature = "dev-node")]
 mod dev;
+#[cfg(feature = "load")]
+mod load;
 mod serve;
 
 use clap::{Args, Parser, Subcommand};
@@ -35,6 +37,9 @@ enum Command {
     /// Run everything in one process: the server and a media node. For development and single machines.
     #[cfg(feature = "dev-node")]
     Dev(dev::DevArgs),
+    /// Test a WHIP and WHEP server under load: loss, delay, joining times, and what the server uses.
+    #[cfg(feature = "load")]
+    Load(load::LoadArgs),
 }
 
 /// What both commands have.
@@ -83,7 +88,7 @@ impl Fault {
     }
 
     /// Something went wrong while running.
-    #[cfg(feature = "dev-node")]
+    #[cfg(any(feature = "dev-node", feature = "load"))]
     fn runtime(text: impl fmt::Display) -> Fault {
         Fault {
             text: text.to_string(),
@@ -149,6 +154,8 @@ pub(crate) fn main() -> ExitCode {
             Command::Serve(args) => serve::serve(&args).await,
             #[cfg(feature = "dev-node")]
             Command::Dev(args) => dev::dev(&args).await,
+            #[cfg(feature = "load")]
+            Command::Load(args) => load::load(&args).await,
         }
     });
     runtime.shutdown_timeout(RUNTIME_END);
@@ -234,6 +241,8 @@ mod tests {
             Command::Serve(args) => args,
             #[cfg(feature = "dev-node")]
             Command::Dev(_) => panic!("serve was asked for"),
+            #[cfg(feature = "load")]
+            Command::Load(_) => panic!("serve was asked for"),
         }
     }
 }
