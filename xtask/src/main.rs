@@ -3,6 +3,7 @@
 //!
 //! Only the standard library is used, so that this program is there seconds after a clone.
 
+mod bench;
 mod checks;
 mod command;
 mod docs;
@@ -18,11 +19,12 @@ usage: cargo xtask <verb>
 
   run [--no-install] [-- ARGS]   build the release and start `gst-rtc dev ARGS`
   test [--fast] [--no-install]   every check and every test; --fast: what needs no browser
-  check                          formatting, lints, licences lines, page size, documentation
+  bench [--no-install]           what forwarding costs: criterion, floor, load test
+  check                          formatting, lints, licence lines, documentation
   deny                           licences, bans and advisories of the dependencies (cargo-deny)
   docs [--check]                 write docs/elements/ from the plugin; --check: fail if it is stale
 
-On Debian 12 and 13 `run` and `test` name and install the missing packages (as root, or through
+On Debian 12 and 13 `run`, `test` and `bench` name and install the missing packages (as root, or through
 sudo). With --no-install they print the command instead, and fail if something is missing.
 ";
 
@@ -50,6 +52,10 @@ fn dispatch(arguments: &[String]) -> Result<(), String> {
         "test" => {
             let [fast, no_install] = flags(rest, ["--fast", "--no-install"])?;
             test::test(fast, no_install)
+        }
+        "bench" => {
+            let [no_install] = flags(rest, ["--no-install"])?;
+            bench::bench(no_install)
         }
         "check" => {
             let [] = flags(rest, [])?;

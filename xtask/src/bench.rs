@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask bench`: what forwarding costs, beside the least it can cost on this machine.
+
+use std::process::Command;
+
+use crate::command::{cargo, run, target_directory};
+use crate::packages;
+
+/// One publisher to many: steady forwarding, with the floor before and after.
+const FORWARDING: [&str; 6] = [
+    "--subscribers",
+    "100",
+    "--duration",
+    "10s",
+    "--floor",
+    "--spinners",
+];
+/// Many at once: how long joining takes.
+const JOINING: [&str; 7] = [
+    "--subscribers",
+    "300",
+    "--join-within",
+    "1s",
+    "--duration",
+    "3s",
+    "--spinners",
+];
+
+/// Builds the release and runs all benchmarks. Needs a quiet machine with at least two CPUs.
+pub(crate) fn bench(no_install: bool) -> Result<(), String> {
+    packages::ensure(&[packages::RUN], no_install)?;
+    run(&mut cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "gst-rtc-signaller",
+        "--package",
+        "gst-plugin-rtcsfu",
+    ]))?;
+    heading("core: CPU time per packet and subscriber, no system calls (budget 900 ns)");
+    run(&mut cargo(&[
+        "bench",
+        "--package",
+        "gst-rtc-core",
+        "--bench",
+        "forward",
+    ]))?;
+    let program = target_directory()?.join("release/gst-rtc");
+    heading("server: 1 publisher, 100 subscribers, and the floor");
+    run(Command::new(&program)
+        .args(["load", "--spawn"])
+        .args(FORWARDING))?;
+    heading("server: 300 subscribers join within one second");
+    run(Command::new(&program)
+        .args(["load", "--spawn"])
+        .args(JOINING))
+}
+
+fn heading(text: &str) {
+    println!("\n== {text}");
+}
