@@ -363,10 +363,8 @@ fn set_ice_servers(element: &gst::Element, servers: &[IceServer]) {
                 continue;
             };
             match (scheme, &server.username, &server.credential) {
-                ("stun", _, _) => {
-                    if element.property::<Option<String>>("stun-server").is_none() {
-                        element.set_property("stun-server", format!("stun://{host}"));
-                    }
+                ("stun", _, _) if element.property::<Option<String>>("stun-server").is_none() => {
+                    element.set_property("stun-server", format!("stun://{host}"));
                 }
                 ("turn" | "turns", Some(user), Some(password)) => {
                     let url = format!("{scheme}://{}:{}@{host}", escaped(user), escaped(password));
