@@ -7,18 +7,13 @@ use std::process::Command;
 
 use crate::command::{cargo, output, root, run};
 
-/// The page and its modules must load fast on a phone: all files together, in bytes.
-const PAGE_LIMIT: u64 = 60_000;
-/// Where the page lies.
-const PAGE: &str = "signaller/web";
 /// The version that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Formatting, licence lines, page size, lints and documentation.
+/// Formatting, licence lines, lints and documentation.
 pub(crate) fn all() -> Result<(), String> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     spdx()?;
-    page_size()?;
     run(&mut cargo(&[
         "clippy",
         "--workspace",
@@ -73,31 +68,6 @@ fn has_licence(path: &Path) -> bool {
             .take(5)
             .any(|line| line.contains("SPDX-License-Identifier: "))
     })
-}
-
-fn page_size() -> Result<(), String> {
-    let size = size_of(&root().join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
-    if size < PAGE_LIMIT {
-        return Ok(());
-    }
-    Err(format!(
-        "{PAGE} has {size} bytes; less than {PAGE_LIMIT} were promised"
-    ))
-}
-
-/// All files below a folder together, in bytes.
-fn size_of(folder: &Path) -> std::io::Result<u64> {
-    let mut sum = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        sum += if metadata.is_dir() {
-            size_of(&entry.path())?
-        } else {
-            metadata.len()
-        };
-    }
-    Ok(sum)
 }
 
 /// Whether cargo-deny is installed.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The web page: plain files, embedded in the binary (read from disk in debug builds).
+//! The web page: plain files, embedded in the binary (read from disk in debug builds), sent compressed to whoever takes that.
 
 use super::reply;
 use crate::rooms::RoomName;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
+use std::io::Write;
 
 /// The files of `web/`.
 #[derive(RustEmbed)]
@@ -43,14 +46,18 @@ fn serve(path: &str, headers: &HeaderMap) -> Response<Body> {
             "there is no such file; the page is at /",
         );
     };
-    let etag = etag(&file);
+    let compressed = takes_gzip(headers).then(|| gzip(&file.data)).flatten();
+    let etag = etag(&file, compressed.is_some());
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|v| v.to_str().ok())
         .is_some_and(|v| v.contains(&etag));
+    let encoded = compressed.is_some();
     let mut response = match known {
         true => Response::new(Body::empty()),
-        false => Response::new(Body::from(file.data.into_owned())),
+        false => Response::new(Body::from(
+            compressed.unwrap_or_else(|| file.data.into_owned()),
+        )),
     };
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -59,6 +66,10 @@ fn serve(path: &str, headers: &HeaderMap) -> Response<Body> {
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
     }
+    if encoded && !known {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     for (name, value) in [
         (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, "no-cache"),
@@ -102,12 +113,72 @@ fn media_type(path: &str) -> Option<&'static str> {
     })
 }
 
-fn etag(file: &EmbeddedFile) -> String {
+/// Whether the client lists gzip without refusing it by `q=0` (RFC 9110 §12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let offered = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok());
+    offered.unwrap_or_default().split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let gzip = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let refused = parts
+            .filter_map(|p| p.strip_prefix("q="))
+            .any(|q| q.parse() == Ok(0.0));
+        gzip && !refused
+    })
+}
+
+/// The whole page is some 70 kB: compressing it anew costs less than remembering it would.
+fn gzip(data: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(data.len() / 2), Compression::default());
+    encoder.write_all(data).ok()?;
+    encoder.finish().ok()
+}
+
+/// Strong tags differ by encoding (RFC 9110 §8.8.3.3).
+fn etag(file: &EmbeddedFile, compressed: bool) -> String {
     let hash = file.metadata.sha256_hash();
     let hex: String = hash
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("\"{hex}\"")
+    let encoding = if compressed { "-gzip" } else { "" };
+    format!("\"{hex}{encoding}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(encoding: &'static str) -> Response<Body> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encoding));
+        serve("index.html", &headers)
+    }
+
+    #[test]
+    fn the_page_is_compressed_for_those_who_take_it_and_tagged_apart() {
+        let tag = |response: &Response<Body>| response.headers()[header::ETAG].clone();
+        let compressed = asking("deflate, gzip;q=0.8, br");
+        assert_eq!(compressed.headers()[header::CONTENT_ENCODING], "gzip");
+        for plain in [asking("br"), asking("gzip;q=0"), asking("")] {
+            assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
+            assert_ne!(tag(&plain), tag(&compressed));
+        }
+    }
+
+    #[test]
+    fn a_browser_loads_less_than_30_kb() {
+        let sent = |name: std::borrow::Cow<'static, str>| {
+            let file = Files::get(&name).expect("a listed file is there");
+            gzip(&file.data)
+                .expect("memory takes what is written")
+                .len()
+        };
+        let sum: usize = Files::iter().map(sent).sum();
+        assert!(sum < 30_000, "{sum} bytes");
+    }
 }
