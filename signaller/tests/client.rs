@@ -369,7 +369,7 @@ async fn a_forged_fingerprint_in_the_answer_lets_nothing_pass() {
 async fn errors_say_what_to_do() {
     let server = server().await;
     let error =
-        |result: Result<(Client, Events), ClientError>| result.err().expect("an error").to_string();
+        |result: Result<(Client, Events), ClientError>| result.expect_err("an error").to_string();
     assert!(error(Client::connect("http://x", "lobby", "a").await).contains("ws://"));
     assert!(
         error(Client::connect("ws://127.0.0.1:1", "lobby", "a").await)

@@ -92,7 +92,7 @@ impl World {
                 target,
             } => {
                 let session = self.words[target % self.words.len()].0.clone();
-                let resource = if target % 2 == 0 {
+                let resource = if target.is_multiple_of(2) {
                     Resource::Whip
                 } else {
                     Resource::Whep
@@ -128,7 +128,7 @@ impl World {
         let other = &self.words[(target / 7) % self.words.len()].0;
         let room = ROOMS[target % 2];
         let request = self.requests[target % self.requests.len()];
-        let direction = if target % 2 == 0 {
+        let direction = if target.is_multiple_of(2) {
             "publish"
         } else {
             "subscribe"
@@ -152,8 +152,8 @@ impl World {
             14 => json!({"type": "leave"}),
             15 | 16 => json!({"type": "node", "version": 1}),
             17 => {
-                json!({"type": "node", "version": 1, "resume": {"node": word, "rooms": [{"room": at.map_or(room, |r| ROOMS[r]), "role": if target % 3 == 0 { "guest" } else { "home" },
-                "participants": [{"id": word, "name": name, "kind": kind, "own": target % 2 == 0, "resume": other}],
+                json!({"type": "node", "version": 1, "resume": {"node": word, "rooms": [{"room": at.map_or(room, |r| ROOMS[r]), "role": if target.is_multiple_of(3) { "guest" } else { "home" },
+                "participants": [{"id": word, "name": name, "kind": kind, "own": target.is_multiple_of(2), "resume": other}],
                 "sessions": [{"session": other, "participant": word, "direction": "publish"}]}]}})
             }
             18 => json!({"type": "join", "request": 1, "room": room, "name": name}),
@@ -161,11 +161,11 @@ impl World {
             20..=25 => json!({"type": "answer", "request": request, "sdp": ANSWER}),
             26 => json!({"type": "refused", "request": request, "code": "badSdp", "message": "no"}),
             27 | 28 => {
-                json!({"type": "offer", "request": 1, "room": room, "participant": word, "direction": if target % 2 == 0 { "publish" } else { "receive" }, "session": other, "sdp": OFFER, "of": null})
+                json!({"type": "offer", "request": 1, "room": room, "participant": word, "direction": if target.is_multiple_of(2) { "publish" } else { "receive" }, "session": other, "sdp": OFFER, "of": null})
             }
             29 => json!({"type": "closeSession", "session": word}),
             30 => {
-                json!({"type": "sessionState", "session": word, "state": if target % 2 == 0 { "closed" } else { "connected" }})
+                json!({"type": "sessionState", "session": word, "state": if target.is_multiple_of(2) { "closed" } else { "connected" }})
             }
             31 => json!({"type": "slots", "session": word, "slots": [], "missing": {}}),
             32..=34 => {
@@ -213,7 +213,7 @@ impl World {
 }
 
 fn direction_word(target: usize) -> &'static str {
-    if target % 2 == 0 {
+    if target.is_multiple_of(2) {
         "publish"
     } else {
         "subscribe"

@@ -103,7 +103,9 @@ impl Rooms {
                 participant,
                 track,
             } => {
-                let (room, id) = self.member_at_home(node, &room, &participant)?;
+                let Some((room, id)) = self.member_at_home(node, &room, &participant)? else {
+                    return Ok(());
+                };
                 check_word("track", &track.track)?;
                 check_word("codec", &track.codec)?;
                 let have = self
@@ -125,8 +127,9 @@ impl Rooms {
                 participant,
                 track,
             } => {
-                let (room, id) = self.member_at_home(node, &room, &participant)?;
-                self.remove_track(&room, &id, &track);
+                if let Some((room, id)) = self.member_at_home(node, &room, &participant)? {
+                    self.remove_track(&room, &id, &track);
+                }
                 Ok(())
             }
             NodeMessage::Speaking {
@@ -134,8 +137,9 @@ impl Rooms {
                 participant,
                 speaking,
             } => {
-                let (room, id) = self.member_at_home(node, &room, &participant)?;
-                self.speaking(&room, &id, speaking);
+                if let Some((room, id)) = self.member_at_home(node, &room, &participant)? {
+                    self.speaking(&room, &id, speaking);
+                }
                 Ok(())
             }
         }
@@ -388,33 +392,22 @@ impl Rooms {
         );
     }
 
-    /// A participant of a room whose home the node is.
+    /// A participant of a room whose home the node is. None: it, or the room, is gone already.
     fn member_at_home(
         &self,
         node: &NodeId,
         room: &str,
         id: &str,
-    ) -> Result<(RoomName, ParticipantId), Refusal> {
+    ) -> Result<Option<(RoomName, ParticipantId)>, Refusal> {
         let name = RoomName::parse(room)?;
-        let Some(room) = self
-            .rooms
-            .get(&name)
-            .filter(|r| r.home.as_ref() == Some(node))
-        else {
-            return Err(not_yours(&name));
-        };
-        let found = room
-            .participants
-            .iter()
-            .find(|p| p.id.as_str() == id)
-            .map(|p| p.id.clone());
-        let id = found.ok_or_else(|| {
-            Refusal::new(
-                Code::UnknownParticipant,
-                format!("room \"{name}\" has no participant of that id (any more)"),
-            )
-        })?;
-        Ok((name, id))
+        match self.rooms.get(&name) {
+            Some(room) if room.home.as_ref() == Some(node) => {
+                let found = room.participants.iter().find(|p| p.id.as_str() == id);
+                Ok(found.map(|p| (name, p.id.clone())))
+            }
+            Some(_) => Err(not_yours(&name)),
+            None => Ok(None),
+        }
     }
 
     /// A session of a room whose home the node is. None: it is gone already.

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 /// What may wait for a connection that does not read.
@@ -234,10 +235,11 @@ impl Desk {
     ) -> Option<ConnectionId> {
         let line = self.lines.get(&to)?;
         match serde_json::to_string(message) {
-            Ok(json) => line
-                .try_send(Frame::Text { json, to_node })
-                .is_err()
-                .then_some(to),
+            // Closed means that the connection has ended and says so itself.
+            Ok(json) => match line.try_send(Frame::Text { json, to_node }) {
+                Err(TrySendError::Full(_)) => Some(to),
+                Ok(()) | Err(TrySendError::Closed(_)) => None,
+            },
             Err(error) => {
                 tracing::error!(%error, "a message could not be written");
                 None
