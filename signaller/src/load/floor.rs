@@ -137,7 +137,7 @@ impl Sending {
     fn send(&mut self, receivers: &[SocketAddr]) -> io::Result<Cost> {
         let segments = self.buffer.len() / (PACKET + SRTP_OVERHEAD);
         let mut next = receivers.iter().cycle();
-        let cost = cost(|| {
+        cost(|| {
             self.seal();
             if let Some(receiver) = next.next() {
                 // What is dropped shows in the share received.
@@ -145,8 +145,7 @@ impl Sending {
             }
             self.sent += segments as u64;
             segments
-        });
-        cost
+        })
     }
 }
 

@@ -106,8 +106,8 @@ impl Publisher {
 
     fn report(&self, session: &mut Session, out: &mut impl FnMut(&[u8])) {
         let time = since_1970();
-        let ntp = (time.as_secs() + NTP_TO_UNIX) << 32
-            | (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000;
+        let fraction = (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000;
+        let ntp = ((time.as_secs() + NTP_TO_UNIX) << 32) | fraction;
         for stream in &self.streams {
             let ssrc = stream.slot.ssrc.ssrc;
             let report = rtcp::Builder::new().sender_report(
@@ -356,7 +356,7 @@ fn vp8(picture: u16, start: bool, keyframe: bool) -> ([u8; 16], usize) {
     }
 }
 
-const _: () = assert!(AUDIO_PAYLOAD >= STAMP + 1 && VIDEO_PAYLOAD >= STAMP + 16);
+const _: () = assert!(AUDIO_PAYLOAD > STAMP && VIDEO_PAYLOAD >= STAMP + 16);
 
 #[cfg(test)]
 mod tests {
