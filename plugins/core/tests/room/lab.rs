@@ -26,7 +26,6 @@ enum Mail {
 /// Everything of one test.
 pub struct Lab {
     pub now: Instant,
-    pub start: Instant,
     pub engine: Engine,
     pub clients: Vec<Client>,
     pub events: Vec<EngineEvent>,
@@ -53,7 +52,6 @@ impl Lab {
         engine.add_room(ROOM);
         Lab {
             now: start,
-            start,
             engine,
             clients: Vec::new(),
             events: Vec::new(),

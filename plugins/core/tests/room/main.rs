@@ -42,7 +42,7 @@ impl Camera {
     }
 
     fn shoot(&mut self, lab: &mut Lab) {
-        let keyframe = self.frame % self.keyframes == 0;
+        let keyframe = self.frame.is_multiple_of(self.keyframes);
         for part in 0..3 {
             let payload = media::vp8(
                 self.sequence,
