@@ -143,7 +143,7 @@ fn description(
         .expect("there is a description");
     let made = reply
         .value(key)
-        .and_then(|value| Ok(value.get::<WebRTCSessionDescription>()));
+        .map(|value| value.get::<WebRTCSessionDescription>());
     let made = made
         .expect("webrtcbin makes a description")
         .expect("of its own type");
