@@ -6,6 +6,7 @@
 //! this measurement add falls out.
 
 use std::path::Path;
+use std::time::Duration;
 
 use gst_rtc::build::scratch;
 use gst_rtc::marks::{Marks, median};
@@ -13,6 +14,10 @@ use gst_rtc::{Browser, Failure, GstLaunch, Result, Server, Visitor, check, my_tu
 
 /// How far sound and picture may be moved against each other, in seconds.
 const TOLERANCE: f64 = 0.020;
+/// Chromium's recorder, with which a browser's track is compared, stamps by arrival: twice as much.
+const BROWSER_TOLERANCE: f64 = 0.040;
+/// How long is recorded: several flips.
+const LENGTH: Duration = Duration::from_secs(12);
 
 /// Flips every 50 pictures, which is every 2 s, and ticks every second.
 const VIDEO: &str = "videotestsrc is-live=true pattern=ball flip=true
@@ -45,10 +50,10 @@ async fn pipeline_to_pipeline() -> Result {
         straight.display()
     ))?;
     recorder.says("rtcsfu-track-added").await?;
-    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    tokio::time::sleep(LENGTH).await;
     recorder.stop().await?;
     publisher.stop().await?;
-    compare(&straight, &through)
+    compare(&straight, &through, TOLERANCE)
 }
 
 /// A canvas and an oscillator as camera and microphone; flip and beep together every second, and
@@ -109,17 +114,17 @@ async fn browser_to_pipeline() -> Result {
     let clock = Visitor::join_with(&browser, &server, "sync", "clock", none).await?;
     clock.page.eval::<bool>(CLOCK).await?;
     recorder.says("rtcsfu-track-added").await?;
-    tokio::time::sleep(std::time::Duration::from_secs(15)).await;
+    tokio::time::sleep(LENGTH).await;
     let hex: String = clock.page.eval("recording()").await?;
     recorder.stop().await?;
     let bytes: std::result::Result<Vec<u8>, _> = (0..hex.len() / 2)
         .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16))
         .collect();
     std::fs::write(&straight, bytes?)?;
-    compare(&straight, &through)
+    compare(&straight, &through, BROWSER_TOLERANCE)
 }
 
-fn compare(straight: &Path, through: &Path) -> Result {
+fn compare(straight: &Path, through: &Path, tolerance: f64) -> Result {
     let [straight, through] = [Marks::read(straight)?, Marks::read(through)?];
     let offset = |marks: &Marks| {
         let offsets = marks.offsets();
@@ -132,7 +137,7 @@ fn compare(straight: &Path, through: &Path) -> Result {
         moved * 1000.0
     );
     check!(
-        moved.abs() <= TOLERANCE,
+        moved.abs() <= tolerance,
         "sound moved by {moved} s against the picture: {straight:?}, through the room {through:?}"
     );
     Ok(())

@@ -101,7 +101,7 @@ fn decode(path: &Path, options: &[&str]) -> Result<Vec<u8>> {
         "rawvideo"
     };
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
+        .args(["-v", "error", "-copyts", "-i"])
         .arg(path)
         .args(options)
         .args(["-f", raw, "-"])
