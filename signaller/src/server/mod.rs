@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The server: sockets around [`crate::rooms`].
 //!
-//! One task owns the rooms ([`switchboard`]); every connection is a task of its own that talks to it through bounded
+//! One task owns the rooms (`switchboard`); every connection is a task of its own that talks to it through bounded
 //! channels, so nobody who reads slowly or sends much holds up the others.
 
 mod accept;

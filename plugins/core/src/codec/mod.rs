@@ -5,7 +5,7 @@
 //! Payloads are only looked at, never decoded, and never trusted: whatever cannot be read leaves its field of
 //! [`Description`] at the default. Nothing here allocates.
 //!
-//! A new codec is one file with a [`Format`] and one line in the table below.
+//! A new codec is one file with a `Format` and one line in the table below.
 
 mod audio;
 mod av1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SDP text (RFC 8866) ↔ [`SessionDescription`].
 //!
-//! [`parse`] reads offers and answers of browsers, GStreamer, FFmpeg, aiortc and other servers, [`write`] makes ours. Only
+//! [`parse`] reads offers and answers of browsers, GStreamer, FFmpeg, aiortc and other servers, [`write()`] makes ours. Only
 //! descriptions whose audio and video m-lines share one transport come through: BUNDLE (RFC 9143) and `rtcp-mux`
 //! (RFC 5761) are demanded. What is not understood is left out; what is wrong or beyond the limits is an [`SdpError`].
 //!
