@@ -100,7 +100,7 @@ impl Client {
             request: None,
             name: name.to_owned(),
             mode: options.mode,
-            token: options.token,
+            token: options.token.map(Into::into),
             resume: None,
         };
         let (link, events) = Link::open(uri, room, join).await?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ICE servers, as browsers take them and as people write them.
 
+use super::Secret;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -14,7 +15,7 @@ pub struct IceServer {
     pub username: Option<String>,
     /// TURN password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
+    pub credential: Option<Secret>,
 }
 
 /// Reads `stun:host[:port]`, `turn[s]://user:password@host[:port][?transport=udp|tcp]`; `//` may be there or not, and
@@ -44,7 +45,7 @@ impl FromStr for IceServer {
             ("turn" | "turns", Some((user, password))) => Ok(IceServer {
                 urls,
                 username: Some(decoded(user)?),
-                credential: Some(decoded(password)?),
+                credential: Some(decoded(password)?.into()),
             }),
             ("turn" | "turns", None) => Err(format!(
                 "a TURN server needs a user and a password: {scheme}://USER:PASSWORD@{host}"

@@ -7,8 +7,10 @@
 mod ice_server;
 pub mod node;
 pub mod peer;
+mod secret;
 
 pub use ice_server::IceServer;
+pub use secret::Secret;
 
 use serde::{Deserialize, Serialize};
 

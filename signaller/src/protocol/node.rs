@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What media nodes and the server say to each other on `/ws` and `/ws/{room}`.
 
-use super::{ErrorMessage, Missing, SessionState, Slot, TrackInfo};
+use super::{ErrorMessage, Missing, Secret, SessionState, Slot, TrackInfo};
 use serde::{Deserialize, Serialize};
 
 /// What a node is in a room.
@@ -45,7 +45,7 @@ pub struct Register {
     pub version: u32,
     /// Reserved for access tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// For logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -59,7 +59,7 @@ pub struct Register {
 pub struct Resume {
     /// The id it had.
     #[serde(default)]
-    pub node: String,
+    pub node: Secret,
     /// The rooms it serves.
     #[serde(default)]
     pub rooms: Vec<ResumeRoom>,
@@ -94,7 +94,7 @@ pub struct ResumeParticipant {
     pub own: bool,
     /// The secret the node was given with it.
     #[serde(default)]
-    pub resume: String,
+    pub resume: Secret,
     /// What it publishes.
     #[serde(default)]
     pub tracks: Vec<TrackInfo>,
@@ -242,7 +242,7 @@ pub enum ServerMessage {
     /// Registered.
     NodeReady {
         /// The node's id, and its proof when it resumes. Secret.
-        node: String,
+        node: Secret,
     },
     /// End of what follows [`Register::resume`].
     Resumed,
@@ -276,7 +276,7 @@ pub enum ServerMessage {
         kind: ParticipantKind,
         /// To be kept and brought back in [`Resume`]; home node only. Secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        resume: Option<String>,
+        resume: Option<Secret>,
     },
     /// Somebody went; all its sessions and tracks end.
     ParticipantLeft {
@@ -292,7 +292,7 @@ pub enum ServerMessage {
         /// Its id.
         id: String,
         /// To be brought back in [`Resume`]. Secret.
-        resume: String,
+        resume: Secret,
     },
     /// Home: answer this.
     Offer {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What participants and the server say to each other on `/ws/{room}`.
 
-use super::{ErrorMessage, IceServer, Kind, Missing, Mode, SessionState, Slot, TrackInfo};
+use super::{ErrorMessage, IceServer, Kind, Missing, Mode, Secret, SessionState, Slot, TrackInfo};
 use serde::{Deserialize, Serialize};
 
 /// Which of a participant's two PeerConnections is meant.
@@ -36,10 +36,10 @@ pub struct Join {
     pub mode: Option<Mode>,
     /// Reserved for access tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// [`Joined::resume`] of the participant to continue after the server was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume: Option<String>,
+    pub resume: Option<Secret>,
 }
 
 /// From a participant to the server.
@@ -195,7 +195,7 @@ pub struct Joined {
     /// How media travels here.
     pub mode: Mode,
     /// What to give in [`Join::resume`] if the server is lost. Secret.
-    pub resume: String,
+    pub resume: Secret,
     /// True when a participant was continued.
     #[serde(default)]
     pub resumed: bool,

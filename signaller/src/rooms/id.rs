@@ -2,6 +2,7 @@
 //! Names and ids.
 
 use super::refusal::{Code, Refusal};
+use crate::protocol::Secret;
 use std::fmt;
 use std::sync::Arc;
 
@@ -152,8 +153,8 @@ impl IdSource {
         SessionId(format!("{:032x}", (self.0)()).into())
     }
 
-    pub(super) fn secret(&mut self) -> String {
-        format!("{:032x}", (self.0)())
+    pub(super) fn secret(&mut self) -> Secret {
+        format!("{:032x}", (self.0)()).into()
     }
 }
 

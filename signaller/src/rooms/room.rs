@@ -5,7 +5,7 @@ use super::id::{ConnectionId, NodeId, ParticipantId, RoomName, SessionId};
 use super::refusal::{Code, Refusal};
 use crate::protocol::node::{Direction, ParticipantKind};
 use crate::protocol::peer::ParticipantInfo;
-use crate::protocol::{Mode, RoomInfo, RoomParticipant, TrackInfo};
+use crate::protocol::{Mode, RoomInfo, RoomParticipant, Secret, TrackInfo};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub(super) struct Participant {
     pub(super) id: ParticipantId,
     pub(super) name: String,
     pub(super) kind: ParticipantKind,
-    pub(super) resume: String,
+    pub(super) resume: Secret,
     pub(super) link: Link,
     /// False until the node accepted a WHIP publisher: the others are told only then.
     pub(super) announced: bool,
