@@ -41,6 +41,8 @@ use subscriber::Counts;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often to look how far everybody is.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long publishers send before memory is looked at: until a server's history of their streams is full.
+const WARM_UP: Duration = Duration::from_secs(7);
 /// From the last join to measuring.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long packets under way, and repairs, may take after measuring.
@@ -210,6 +212,9 @@ impl Run {
 
     async fn run(mut self, config: &LoadConfig) -> Result<Report, LoadError> {
         self.publish(config).await?;
+        if self.pid.is_some() {
+            tokio::time::sleep(WARM_UP).await;
+        }
         let rest = self.usage()?;
         let joining = Instant::now();
         self.subscribe(config).await?;
