@@ -3,10 +3,11 @@
 
 mod support;
 
-use gst_rtc_signaller::rooms::{ConnectionId, HttpRequest, Resource};
+use gst_rtc_signaller::rooms::{ConnectionId, Counts, HttpRequest, Resource};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use support::{ANSWER, Hall, OFFER, room, whep, whip};
 
@@ -137,7 +138,7 @@ impl World {
         let kind = ["peer", "whip", "local", "viewer"][target % 4];
         match which {
             0..=3 => {
-                json!({"type": "join", "name": name, "mode": if target % 16 == 7 { "p2p" } else { "sfu" }})
+                json!({"type": "join", "name": name, "mode": if target % 3 == 1 { "p2p" } else { "sfu" }})
             }
             4 => json!({"type": "join", "name": name, "resume": word}),
             5..=7 => json!({"type": direction_word(target), "sdp": OFFER, "request": target}),
@@ -182,12 +183,12 @@ impl World {
     }
 
     /// Notes what was said to whom. Returns what each connection heard.
-    fn listen(&mut self) -> Vec<(Option<usize>, Value)> {
+    fn listen(&mut self) -> Vec<(ConnectionId, Option<usize>, Value)> {
         let mut all = Vec::new();
         for (connection, at) in self.connections.clone() {
             for message in self.hall.heard(connection) {
                 self.note(&message, at.unwrap_or(9));
-                all.push((at, message));
+                all.push((connection, at, message));
             }
         }
         all
@@ -220,29 +221,84 @@ fn direction_word(target: usize) -> &'static str {
     }
 }
 
-/// The participants a message to a peer speaks of.
+/// Who belongs to which room, as it was heard.
+#[derive(Default)]
+struct Walls {
+    homes: BTreeMap<String, String>,
+    sessions: BTreeMap<String, String>,
+    nodes: BTreeSet<ConnectionId>,
+}
+
+impl Walls {
+    /// Checks that a message speaks only of participants of the room it is about.
+    fn check(
+        &mut self,
+        by: ConnectionId,
+        at: Option<usize>,
+        message: &Value,
+    ) -> Result<(), TestCaseError> {
+        if message["type"] == "nodeReady" {
+            self.nodes.insert(by);
+        }
+        let text = |field: &str| message[field].as_str().map(str::to_owned);
+        if let (Some(room), Some(session)) = (text("room"), text("session")) {
+            self.sessions.insert(session, room);
+        }
+        let of_session = text("session").and_then(|session| self.sessions.get(&session).cloned());
+        let path = at.map(|at| ROOMS[at].to_owned());
+        let Some(room) = text("room").or(of_session).or(path.clone()) else {
+            return Ok(());
+        };
+        if let Some(path) = path {
+            prop_assert_eq!(&room, &path, "{} reached {}", message, path);
+        }
+        for id in spoken_of(message) {
+            let home = self
+                .homes
+                .entry(id.to_owned())
+                .or_insert_with(|| room.clone());
+            prop_assert_eq!(
+                &*home,
+                &room,
+                "{} was heard of in {}: {}",
+                id,
+                room,
+                message
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The participants a message speaks of.
 fn spoken_of(message: &Value) -> Vec<&str> {
     let list = message["participants"]
         .as_array()
         .into_iter()
         .flatten()
         .map(|p| &p["id"]);
+    let slots = message["slots"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|s| &s["participant"]);
     let single = [
         &message["participant"],
         &message["participant"]["id"],
         &message["id"],
         &message["from"],
     ];
-    single
+    let all = single
         .into_iter()
         .chain(list)
-        .filter_map(Value::as_str)
-        .filter(|id| id.starts_with("p0") || id.len() == 13)
+        .chain(slots)
+        .filter_map(Value::as_str);
+    all.filter(|id| id.starts_with('p') && id.len() == 13)
         .collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     /// Every message in every order: no panic, every HTTP request is answered in the end, nothing is left behind.
     #[test]
@@ -258,38 +314,22 @@ proptest! {
         }
         world.hall.pass(Duration::from_secs(200));
         prop_assert_eq!(world.hall.rooms.poll_timeout(), None);
-        let list = world.hall.http(HttpRequest::List);
-        let rooms = match &world.hall.replies[&list] {
-            Ok(gst_rtc_signaller::rooms::HttpReply::Rooms(list)) => list.rooms.clone(),
-            other => panic!("{other:?}"),
-        };
-        prop_assert!(rooms.is_empty(), "left behind: {:?}", rooms);
+        prop_assert_eq!(world.hall.rooms.counts(), Counts::default());
     }
 
     /// Nobody in a room ever hears of anybody in another one.
     #[test]
     fn rooms_have_walls(steps in proptest::collection::vec(step(), 1..120)) {
         let mut world = World::new();
-        let mut homes: std::collections::BTreeMap<String, usize> = Default::default();
-        let mut nodes: BTreeSet<ConnectionId> = BTreeSet::new();
+        let mut walls = Walls::default();
         for step in &steps {
             // A node that resumes brings ids of its own making: it is believed, and may name anything.
             if matches!(step, Step::Say { message: 17, .. }) {
                 continue;
             }
             world.take(step);
-            for (connection, at) in world.connections.clone() {
-                for message in world.hall.heard(connection) {
-                    world.note(&message, at.unwrap_or(9));
-                    if message["type"] == "nodeReady" {
-                        nodes.insert(connection);
-                    }
-                    let Some(at) = at.filter(|_| !nodes.contains(&connection)) else { continue };
-                    for id in spoken_of(&message) {
-                        let home = *homes.entry(id.to_owned()).or_insert(at);
-                        prop_assert_eq!(home, at, "{} was heard of in {} by {}", id, ROOMS[at], message);
-                    }
-                }
+            for (connection, at, message) in world.listen() {
+                walls.check(connection, at, &message)?;
             }
         }
     }

@@ -157,6 +157,23 @@ enum Timer {
     Answer(u64),
 }
 
+/// How much there is of everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// WebSockets, whoever is at their other end.
+    pub connections: usize,
+    /// Media nodes, those that may come back included.
+    pub nodes: usize,
+    /// Open rooms.
+    pub rooms: usize,
+    /// Participants of all rooms, hidden ones included.
+    pub participants: usize,
+    /// PeerConnections with home nodes.
+    pub sessions: usize,
+    /// Offers that wait for their answer.
+    pub offers: usize,
+}
+
 /// All rooms of a server.
 #[derive(Debug)]
 pub struct Rooms {
@@ -223,6 +240,18 @@ impl Rooms {
             }
         }
         std::mem::take(&mut self.outgoing)
+    }
+
+    /// How much there is of everything.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.connections.len(),
+            nodes: self.nodes.len(),
+            rooms: self.rooms.len(),
+            participants: self.rooms.values().map(|r| r.participants.len()).sum(),
+            sessions: self.sessions.len(),
+            offers: self.requests.len(),
+        }
     }
 
     fn fire(&mut self, timer: Timer) {
