@@ -440,3 +440,30 @@ fn a_live_participant_is_taken_over_by_its_secret() {
     );
     assert_eq!(hall.expect(thief, "joined")["resumed"], false);
 }
+
+#[test]
+fn nobody_reaches_into_another_room() {
+    let mut hall = Hall::new();
+    let (node, _) = hall.node(None);
+    let (stranger, s) = hall.join("red", "stranger");
+    hall.publish(stranger, node, "red", &id(&s));
+    let (alice, _) = hall.join("blue", "alice");
+    hall.say(alice, json!({"type": "subscribe", "sdp": OFFER}));
+    hall.answer(node);
+    hall.expect(alice, "subscribed");
+    hall.heard(stranger);
+    hall.say(
+        alice,
+        json!({"type": "assign", "mid": "0", "participant": s["id"], "track": "video"}),
+    );
+    hall.refused(alice, "unknownParticipant");
+    let bob = hall.open(Some("quiet"));
+    hall.say(bob, json!({"type": "join", "name": "bob", "mode": "p2p"}));
+    hall.say(
+        bob,
+        json!({"type": "signal", "to": s["id"], "candidate": null}),
+    );
+    hall.refused(bob, "unknownParticipant");
+    hall.nothing(stranger);
+    hall.nothing(node);
+}
