@@ -17,7 +17,9 @@ static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
 /// The server and the plugin, built once with the profile of the tests.
 ///
 /// Cargo builds another package's binary for a test only if asked; this asks. When all is fresh
-/// it takes a fraction of a second.
+/// it takes a fraction of a second. It asks for the tests as well: without them Cargo would leave
+/// out features that only tests need, and so build another variant of the plugin's library into
+/// the same file.
 static BUILT: LazyLock<()> = LazyLock::new(|| {
     let profile = match PROFILE.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
@@ -26,12 +28,7 @@ static BUILT: LazyLock<()> = LazyLock::new(|| {
     let status = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--profile", profile])
-        .args([
-            "--package",
-            "gst-rtc-signaller",
-            "--package",
-            "gst-plugin-rtcsfu",
-        ])
+        .args(["--workspace", "--lib", "--bins", "--tests"])
         .status()
         .expect("cargo started this test, so it can be started");
     assert!(status.success(), "the server or the plugin does not build");
