@@ -99,7 +99,7 @@ impl Engine {
         if let Some(track) = self.router.track_mut(id) {
             track.tap = tap;
             if tap {
-                self.want_keyframe(now, id);
+                self.request_keyframe(now, id);
             }
         }
     }
@@ -112,7 +112,7 @@ impl Engine {
         let bit = 1u64.checked_shl(u32::from(worker)).unwrap_or(0);
         if wanted {
             track.interest |= bit;
-            self.want_keyframe(now, id);
+            self.request_keyframe(now, id);
         } else {
             track.interest &= !bit;
         }

@@ -96,7 +96,7 @@ impl Engine {
                 if self.arena.len() >= ARENA_BYTES {
                     track.pending = pending;
                     if keyframe {
-                        self.want_keyframe(now, id);
+                        self.request_keyframe(now, id);
                     }
                     return Flush::More;
                 }
@@ -131,7 +131,7 @@ impl Engine {
             pending.clear();
             track.pending = pending;
             if keyframe {
-                self.want_keyframe(now, id);
+                self.request_keyframe(now, id);
             }
             self.next_track();
         }
@@ -144,11 +144,7 @@ impl Engine {
     }
 
     /// A subscriber, a pad or another worker needs a keyframe of a track.
-    pub fn request_keyframe(&mut self, now: Instant, track: TrackId) {
-        self.want_keyframe(now, track);
-    }
-
-    pub(super) fn want_keyframe(&mut self, now: Instant, id: TrackId) {
+    pub fn request_keyframe(&mut self, now: Instant, id: TrackId) {
         let Some(track) = self.router.track_mut(id) else {
             return;
         };
@@ -225,7 +221,7 @@ impl Engine {
         }
         // One that cannot receive yet asks when it can; asking now would only delay the answer to that.
         if self.peers.get(subscriber.peer).is_some_and(|p| p.connected) {
-            self.want_keyframe(now, id);
+            self.request_keyframe(now, id);
         }
     }
 

@@ -194,7 +194,7 @@ impl Engine {
         let Some(slot) = slot else { return };
         slot.counters.pli += 1;
         if let Some(track) = slot.track() {
-            self.want_keyframe(now, track);
+            self.request_keyframe(now, track);
         }
     }
 
@@ -251,7 +251,7 @@ impl Engine {
             .iter()
             .filter(|s| s.spec.kind == MediaKind::Video);
         for track in video.filter_map(|s| s.track()).collect::<Vec<_>>() {
-            self.want_keyframe(now, track);
+            self.request_keyframe(now, track);
         }
     }
 

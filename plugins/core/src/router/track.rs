@@ -123,11 +123,9 @@ impl Track {
 
     /// Someone needs a keyframe of the layer being received.
     pub(crate) fn want_keyframe(&mut self) {
-        if self.spec.kind == MediaKind::Video {
-            let best = self.best;
-            if let Some(layer) = self.layer(best) {
-                layer.gate.want();
-            }
+        let best = self.best;
+        if let Some(layer) = self.layer(best) {
+            layer.gate.want();
         }
     }
 }
