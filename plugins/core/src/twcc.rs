@@ -366,11 +366,13 @@ mod tests {
                 }
             }
             reported.extend(reports(&mut recorder, start));
-            // Over the wire and back.
-            let data = reported.iter().fold(Builder::new(), |builder, report| builder.transport_cc(report)).finish();
-            let read: Vec<_> = rtcp::parse(&data).map(|packet| match packet {
-                Ok(Packet::TransportCc(feedback)) => feedback,
-                other => panic!("expected transport-wide feedback, got {other:?}"),
+            // Over the wire and back, each report in a packet of its own.
+            let read: Vec<_> = reported.iter().map(|report| {
+                let data = Builder::new().transport_cc(report).finish();
+                match rtcp::parse(&data).next() {
+                    Some(Ok(Packet::TransportCc(feedback))) => feedback,
+                    other => panic!("expected transport-wide feedback, got {other:?}"),
+                }
             }).collect();
             let arrived: Vec<_> = arrivals(&read).into_iter().filter(|(_, arrival)| arrival.is_some()).collect();
             prop_assert_eq!(arrived, sent);
