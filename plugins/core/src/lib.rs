@@ -8,6 +8,7 @@ pub mod arena;
 pub mod codec;
 pub mod engine;
 pub mod id;
+pub mod layer;
 pub mod media;
 pub mod nack;
 pub mod negotiate;
