@@ -90,14 +90,12 @@ impl Engine {
                 self.next_track();
                 continue;
             };
-            let (pending, best) = (std::mem::take(&mut track.pending), track.best_layer());
-            let mut keyframe = false;
+            let (pending, view) = (std::mem::take(&mut track.pending), track.view());
+            let mut keyframes = 0u8;
             while let Some(&subscriber) = track.subscribers.get(self.cursor.subscriber) {
                 if self.arena.len() >= ARENA_BYTES {
                     track.pending = pending;
-                    if keyframe {
-                        self.request_keyframe(now, id);
-                    }
+                    self.request_keyframes(now, id, keyframes);
                     return Flush::More;
                 }
                 self.cursor.subscriber += 1;
@@ -113,8 +111,11 @@ impl Engine {
                 let before = slot.counters.packets;
                 let fresh = before == 0;
                 for packet in &pending {
-                    keyframe |=
-                        slot.forward(&moment, packet, best, &mut out) == Forwarded::NeedsKeyframe;
+                    if let Forwarded::NeedsKeyframe(encoding) =
+                        slot.forward(&moment, packet, &view, &mut out)
+                    {
+                        keyframes |= 1 << encoding;
+                    }
                 }
                 let sent = slot.counters.packets - before;
                 self.stats.forwarded += sent;
@@ -130,9 +131,7 @@ impl Engine {
             let mut pending = pending;
             pending.clear();
             track.pending = pending;
-            if keyframe {
-                self.request_keyframe(now, id);
-            }
+            self.request_keyframes(now, id, keyframes);
             self.next_track();
         }
         Flush::Done
@@ -145,13 +144,20 @@ impl Engine {
 
     /// A subscriber, a pad or another worker needs a keyframe of a track.
     pub fn request_keyframe(&mut self, now: Instant, id: TrackId) {
+        if let Some(best) = self.router.track(id).map(|track| track.view().best) {
+            self.request_keyframes(now, id, 1 << best);
+        }
+    }
+
+    /// Keyframes are needed of those encodings of a track, one bit each.
+    pub(super) fn request_keyframes(&mut self, now: Instant, id: TrackId, encodings: u8) {
         let Some(track) = self.router.track_mut(id) else {
             return;
         };
-        if track.spec.kind != MediaKind::Video {
+        if track.spec.kind != MediaKind::Video || encodings == 0 {
             return;
         }
-        track.want_keyframe();
+        track.want_keyframes(encodings);
         // A track in the set has a timer running.
         if self.keyframe_tracks.insert(id) {
             self.timers.push(now, Due::Keyframes);
@@ -166,11 +172,11 @@ impl Engine {
                 continue;
             };
             let mut asked = Vec::new();
-            for (index, layer) in track.layers.iter_mut().enumerate() {
-                if layer.gate.poll(now) {
+            for (index, encoding) in track.encodings.iter_mut().enumerate() {
+                if encoding.gate.poll(now) {
                     asked.push(index as u8);
                 }
-                if let Some(at) = layer.gate.timeout(now) {
+                if let Some(at) = encoding.gate.timeout(now) {
                     next = Some(next.map_or(at, |next| next.min(at)));
                     self.keyframe_tracks.insert(id);
                 }

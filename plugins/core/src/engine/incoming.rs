@@ -175,11 +175,11 @@ impl Engine {
         let Some(slot) = slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media) else {
             return;
         };
-        let held = |track, layer: u8, epoch, sequence| {
+        let held = |track, encoding: u8, epoch, sequence| {
             router
                 .track(track)?
-                .layers
-                .get(usize::from(layer))?
+                .encodings
+                .get(usize::from(encoding))?
                 .history
                 .get(epoch, sequence)
         };
@@ -193,8 +193,13 @@ impl Engine {
             .find(|s| s.spec.ssrc.ssrc == media);
         let Some(slot) = slot else { return };
         slot.counters.pli += 1;
-        if let Some(track) = slot.track() {
-            self.request_keyframe(now, track);
+        let (track, current) = (slot.track(), slot.current());
+        match (track, current) {
+            (Some(track), Some(current)) => {
+                self.request_keyframes(now, track, 1 << current.encoding)
+            }
+            (Some(track), None) => self.request_keyframe(now, track),
+            (None, _) => {}
         }
     }
 

@@ -13,6 +13,7 @@
 mod control;
 mod forward;
 mod incoming;
+mod layers;
 mod moment;
 mod spec;
 mod stats;

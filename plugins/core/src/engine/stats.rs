@@ -3,6 +3,7 @@
 
 use super::Engine;
 use crate::id::{SessionId, TrackId};
+use crate::layer::Layer;
 use crate::media::MediaKind;
 use crate::session::SessionStats;
 use std::time::Duration;
@@ -77,6 +78,8 @@ pub struct SlotStats {
     pub kind: MediaKind,
     /// The track it shows.
     pub track: Option<TrackId>,
+    /// The layer of it that is forwarded; `None` while nothing is.
+    pub layer: Option<Layer>,
     /// Packets sent.
     pub packets: u64,
     /// Payload bytes sent.
@@ -130,6 +133,7 @@ impl crate::peer::Peer {
             mid: slot.spec.mid.clone(),
             kind: slot.spec.kind,
             track: slot.track(),
+            layer: slot.current(),
             packets: slot.counters.packets,
             octets: slot.counters.octets,
             retransmitted: slot.counters.retransmitted,

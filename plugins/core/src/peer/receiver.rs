@@ -5,7 +5,7 @@ use super::stream::{Role, Step, Stream, clock_rate, repairs};
 use crate::id::TrackId;
 use crate::media::{Extension, ExtensionMap, PayloadParams, ReceiveSpec};
 use crate::packet::{MediaPacket, Origin};
-use crate::router::{MAX_LAYERS, SourceClock};
+use crate::router::{MAX_ENCODINGS, SourceClock};
 use crate::rtcp::Packet as Rtcp;
 use crate::rtp::{self, Header};
 use crate::twcc;
@@ -334,7 +334,7 @@ impl Receiver {
                 .position(|r| r.as_bytes() == rid)?,
             None => 0,
         };
-        (layer < usize::from(MAX_LAYERS)).then_some((line, layer as u8, role))
+        (layer < usize::from(MAX_ENCODINGS)).then_some((line, layer as u8, role))
     }
 
     fn announced(&self, ssrc: u32) -> Option<usize> {

@@ -4,16 +4,23 @@
 //! Every worker holds all rooms, participants and tracks of its node, but only its own sessions and their slots.
 
 mod clock;
+mod encoding;
+mod formats;
 mod history;
 mod keyframe_gate;
+mod meter;
+mod numbers;
+mod outlet;
 mod repair;
+mod run;
 mod slot;
 mod speech;
 mod track;
 
 pub(crate) use clock::{SourceClock, StreamClock};
-pub(crate) use slot::{Forwarded, Outlet, Slot};
-pub(crate) use track::{MAX_LAYERS, Subscriber, Track};
+pub(crate) use outlet::Outlet;
+pub(crate) use slot::{Forwarded, Slot};
+pub(crate) use track::{MAX_ENCODINGS, Subscriber, Track};
 
 use crate::engine::TrackSpec;
 use crate::id::{ParticipantId, RoomId, TrackId};

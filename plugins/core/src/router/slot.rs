@@ -1,51 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A slot: one sending m-line whose source may change while its numbers go on without a break.
-//!
-//! Sequence number, timestamp, picture id and TL0PICIDX of the source are shifted by constants that hold for a [`Run`], the stretch
-//! from one source switch to the next. Within a run the shift is linear, so a NACK for one of our numbers leads
-//! back to the source's packet, which is kept once for everybody.
+//! A slot: one sending m-line whose source and layer may change while its numbers go on without a break.
 
+use super::formats::{Format, formats, matching};
+use super::numbers::Place;
+use super::outlet::{Fields, Outlet};
 use super::repair::Repair;
-use crate::arena::SendArena;
-use crate::codec;
-use crate::engine::{Assignment, ClockPair, Moment};
+use super::run::{First, Last, Run};
+use super::track::View;
+use crate::engine::{Assignment, Moment};
 use crate::id::TrackId;
-use crate::media::{Extension, MediaKind, Path, PayloadParams, SlotSpec};
+use crate::layer::Layer;
+use crate::media::{MediaKind, PayloadParams, SlotSpec};
 use crate::packet::MediaPacket;
 use crate::rtcp::ReportBlock;
-use crate::rtp::HeaderWriter;
-use crate::session::{SRTP_OVERHEAD, Session};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Room for a rewritten header with every extension, and for an original sequence number.
-const HEADER_ROOM: usize = 12 + 4 + 352;
 /// Runs remembered for answering NACKs.
-const RUNS: usize = 4;
-
-/// A stretch of one source during which all shifts are constant.
-#[derive(Clone, Debug)]
-struct Run {
-    formats: Arc<[Format]>,
-    track: TrackId,
-    epoch: u32,
-    layer: u8,
-    /// First sequence number of the source, and what it became.
-    source_start: u64,
-    out_start: u64,
-    timestamp_shift: u32,
-    picture_shift: u16,
-    tl0_shift: u8,
-}
-
-/// Payload types for a source's formats.
-#[derive(Clone, Copy, Debug)]
-struct Format {
-    source_pt: u8,
-    pt: u8,
-    rtx_pt: Option<u8>,
-}
+const RUNS: usize = 8;
 
 /// The track a slot shows.
 #[derive(Clone, Debug)]
@@ -54,15 +27,29 @@ struct Source {
     formats: Arc<[Format]>,
 }
 
-/// The newest packet that went out, as far as a later one must continue it.
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    sequence: u64,
-    timestamp: u32,
-    picture_id: u16,
-    tl0: u8,
-    clock_rate: u32,
-    capture: Instant,
+/// What a slot is to forward of its track.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Target {
+    /// The best there is.
+    #[default]
+    Best,
+    /// Up to this layer.
+    Layer(Layer),
+    /// Nothing.
+    Paused,
+}
+
+impl Target {
+    /// The encoding to be forwarded. One that does not come is replaced by the one that costs least, until somebody says
+    /// what else would fit.
+    fn encoding(self, view: &View) -> Option<u8> {
+        match self {
+            Target::Best => Some(view.best),
+            Target::Layer(layer) if view.is_active(layer.encoding) => Some(layer.encoding),
+            Target::Layer(_) => Some(view.least),
+            Target::Paused => None,
+        }
+    }
 }
 
 /// Counters of a slot.
@@ -83,8 +70,8 @@ pub(crate) struct SlotCounters {
 pub(crate) enum Forwarded {
     /// Sent, or rightly left out.
     Done,
-    /// It waits for a keyframe.
-    NeedsKeyframe,
+    /// It waits for a keyframe of this encoding.
+    NeedsKeyframe(u8),
 }
 
 /// A slot.
@@ -93,12 +80,13 @@ pub(crate) struct Slot {
     pub(crate) spec: SlotSpec,
     pub(crate) assignment: Assignment,
     pub(crate) counters: SlotCounters,
+    target: Target,
     source: Option<Source>,
     run: Option<Run>,
+    top: (u8, u8),
     earlier: VecDeque<Run>,
     last: Option<Last>,
-    first_sequence: u64,
-    first_timestamp: u32,
+    first: First,
     repair: Repair,
 }
 
@@ -109,14 +97,18 @@ impl Slot {
             spec,
             assignment: Assignment::Auto,
             counters: SlotCounters::default(),
+            target: Target::Best,
             source: None,
             run: None,
+            top: (0, 0),
             earlier: VecDeque::new(),
             last: None,
-            // The upper half is left free so that a first packet reordered before the wrap is not taken for another cycle
-            // (RFC 3711 §3.3.1).
-            first_sequence: (random & 0x7fff).max(1),
-            first_timestamp: (random >> 16) as u32,
+            first: First {
+                // The upper half is left free so that a first packet reordered before the wrap is not taken for another
+                // cycle (RFC 3711 §3.3.1).
+                sequence: (random & 0x7fff).max(1),
+                timestamp: (random >> 16) as u32,
+            },
             repair: Repair::new((random >> 48) & 0x7fff),
         }
     }
@@ -134,23 +126,33 @@ impl Slot {
                 .any(|p| matching(&self.spec.payloads, p).is_some())
     }
 
-    /// Shows another track from its next keyframe on, or nothing.
+    /// Shows another track from its next keyframe on, or nothing. What was asked of the track before is forgotten.
     pub(crate) fn show(&mut self, track: Option<(TrackId, &[PayloadParams])>) {
         self.end_run();
+        self.target = Target::Best;
         self.source = track.map(|(track, payloads)| Source {
             track,
-            formats: payloads
-                .iter()
-                .filter_map(|p| {
-                    let out = matching(&self.spec.payloads, p)?;
-                    Some(Format {
-                        source_pt: p.pt,
-                        pt: out.pt,
-                        rtx_pt: out.rtx_pt,
-                    })
-                })
-                .collect(),
+            formats: formats(&self.spec.payloads, payloads),
         });
+    }
+
+    /// Says up to which layer the track is to be forwarded, from the next place on at which a decoder can follow. `None`:
+    /// not at all; its numbers go on without a gap when it is forwarded again.
+    pub(crate) fn set_target(&mut self, target: Option<Layer>) {
+        self.target = target.map_or(Target::Paused, Target::Layer);
+        if self.target == Target::Paused {
+            self.end_run();
+        }
+    }
+
+    /// The layer it forwards.
+    pub(crate) fn current(&self) -> Option<Layer> {
+        let run = self.run.as_ref()?;
+        Some(Layer {
+            encoding: run.encoding,
+            spatial: self.top.0,
+            temporal: self.top.1,
+        })
     }
 
     /// Sends a packet of the shown track.
@@ -158,38 +160,45 @@ impl Slot {
         &mut self,
         moment: &Moment,
         packet: &MediaPacket,
-        best_layer: u8,
+        view: &View,
         out: &mut Outlet<'_>,
     ) -> Forwarded {
-        if !self.continues(packet) && !self.begin_run(packet, best_layer) {
-            let waiting = self.run.is_none() && packet.layer == best_layer;
-            return if waiting {
-                Forwarded::NeedsKeyframe
-            } else {
-                Forwarded::Done
+        let wanted = self.target.encoding(view);
+        let ours = self.run.as_ref().is_some_and(|run| run.is_of(packet));
+        if !ours && !self.begin_run(packet, wanted) {
+            return match wanted {
+                Some(wanted) if packet.layer == wanted => Forwarded::NeedsKeyframe(wanted),
+                _ => Forwarded::Done,
             };
         }
-        let Some((run, format)) = self
-            .run
-            .as_ref()
-            .and_then(|run| Some((run, run.format(packet.payload_type)?)))
-        else {
-            return Forwarded::Done;
+        self.top = view.top(packet.layer);
+        self.send(moment, packet, out);
+        Forwarded::Done
+    }
+
+    /// Sends a packet of the run.
+    fn send(&mut self, moment: &Moment, packet: &MediaPacket, out: &mut Outlet<'_>) -> Option<()> {
+        let run = self.run.as_mut()?;
+        let format = run.format(packet.payload_type)?;
+        let placed = match run.numbers.place(packet.sequence) {
+            Place::New => run.numbers.take(packet.sequence),
+            Place::Known(placed) => placed,
+            Place::Nowhere => return None,
         };
-        let Some(sequence) = run.out_sequence(packet.sequence) else {
-            return Forwarded::Done;
-        };
-        let next = run.last(packet, sequence);
-        let numbers = Numbers {
+        let fields = Fields {
             ssrc: self.spec.ssrc.ssrc,
             pt: format.pt,
-            sequence,
+            sequence: placed.sequence,
+            timestamp: run.timestamp(packet),
+            marker: packet.marker,
             original: None,
         };
-        if let Some(len) = self.write(moment, packet, run, numbers, out) {
-            self.sent(packet, next, len);
-        }
-        Forwarded::Done
+        let next = run.last(packet, placed);
+        let len = out.write(moment, &self.spec, &fields, packet, |payload| {
+            run.rewrite(packet, placed, payload)
+        })?;
+        self.sent(packet, next, len);
+        Some(())
     }
 
     fn sent(&mut self, packet: &MediaPacket, next: Last, len: usize) {
@@ -211,46 +220,51 @@ impl Slot {
     ) {
         self.counters.nacked += lost.len() as u64;
         for &low in lost {
-            let Some(sequence) = self.extend(low) else {
-                continue;
-            };
-            let Some(run) = self.run_of(sequence) else {
-                continue;
-            };
-            let source = sequence - run.out_start + run.source_start;
-            let Some(packet) = held(run.track, run.layer, run.epoch, source) else {
-                continue;
-            };
-            let Some(format) = run.format(packet.payload_type) else {
-                continue;
-            };
-            if !self
-                .repair
-                .allows(moment.now, sequence, packet.bytes().len())
-            {
-                continue;
-            }
-            let rtx = self.spec.ssrc.rtx.zip(format.rtx_pt);
-            let numbers = match rtx {
-                Some((ssrc, pt)) => Numbers {
-                    ssrc,
-                    pt,
-                    sequence: self.repair.sequence(),
-                    original: Some(sequence),
-                },
-                None => Numbers {
-                    ssrc: self.spec.ssrc.ssrc,
-                    pt: format.pt,
-                    sequence,
-                    original: None,
-                },
-            };
-            if self.write(moment, packet, run, numbers, out).is_some() {
-                self.repair
-                    .sent(moment.now, sequence, packet.bytes().len(), rtx.is_some());
-                self.counters.retransmitted += 1;
-            }
+            self.retransmit_one(moment, low, &held, out);
         }
+    }
+
+    fn retransmit_one<'a>(
+        &mut self,
+        moment: &Moment,
+        low: u16,
+        held: &impl Fn(TrackId, u8, u32, u64) -> Option<&'a Arc<MediaPacket>>,
+        out: &mut Outlet<'_>,
+    ) -> Option<()> {
+        let sequence = self.extend(low)?;
+        let run = self.run_of(sequence)?;
+        let source = run.numbers.source_of(sequence)?;
+        let Place::Known(placed) = run.numbers.place(source) else {
+            return None;
+        };
+        let packet = held(run.track, run.encoding, run.epoch, source)?;
+        let format = run.format(packet.payload_type)?;
+        let bytes = packet.bytes().len();
+        if !self.repair.allows(moment.now, sequence, bytes) {
+            return None;
+        }
+        let rtx = self.spec.ssrc.rtx.zip(format.rtx_pt);
+        let plain = Fields {
+            ssrc: self.spec.ssrc.ssrc,
+            pt: format.pt,
+            sequence,
+            timestamp: run.timestamp(packet),
+            marker: packet.marker,
+            original: None,
+        };
+        let fields = rtx.map_or(plain, |(ssrc, pt)| Fields {
+            ssrc,
+            pt,
+            sequence: self.repair.sequence(),
+            original: Some(sequence),
+            ..plain
+        });
+        out.write(moment, &self.spec, &fields, packet, |payload| {
+            run.rewrite(packet, placed, payload)
+        })?;
+        self.repair.sent(moment.now, sequence, bytes, rtx.is_some());
+        self.counters.retransmitted += 1;
+        Some(())
     }
 
     /// The full number of a packet sent not long ago.
@@ -259,14 +273,14 @@ impl Slot {
         let back = (newest as u16).wrapping_sub(low);
         newest
             .checked_sub(u64::from(back))
-            .filter(|s| *s >= self.first_sequence && back < 0x8000)
+            .filter(|s| *s >= self.first.sequence && back < 0x8000)
     }
 
     fn run_of(&self, sequence: u64) -> Option<&Run> {
         self.run
             .iter()
             .chain(self.earlier.iter().rev())
-            .find(|run| run.out_start <= sequence)
+            .find(|run| run.numbers.first() <= sequence)
     }
 
     /// What a sender report says of this slot now; `None` before its first packet.
@@ -288,30 +302,25 @@ impl Slot {
         self.counters.jitter = block.jitter;
     }
 
-    fn continues(&self, packet: &MediaPacket) -> bool {
-        self.run.as_ref().is_some_and(|run| {
-            run.epoch == packet.epoch && run.layer == packet.layer && run.track == packet.track
-        })
-    }
-
-    /// Starts a run at this packet if a decoder can start there.
-    fn begin_run(&mut self, packet: &MediaPacket, best_layer: u8) -> bool {
+    /// Starts a run at this packet if it is wanted and a decoder can start there.
+    fn begin_run(&mut self, packet: &MediaPacket, wanted: Option<u8>) -> bool {
+        // The same encoding of the same track, and yet not this run's: the source has begun anew, and the run goes nowhere.
         let stale = self
             .run
             .as_ref()
-            .is_some_and(|run| run.epoch != packet.epoch && run.layer == packet.layer);
-        if packet.layer != best_layer && !stale || !packet.description.keyframe {
-            if stale {
-                self.end_run();
-            }
-            return false;
+            .is_some_and(|run| run.encoding == packet.layer);
+        let begins = packet.description.keyframe && (stale || wanted == Some(packet.layer));
+        if stale || begins {
+            self.end_run();
         }
-        self.end_run();
-        let Some(formats) = self.source.as_ref().map(|source| source.formats.clone()) else {
-            return false;
-        };
-        self.run = Some(self.next_run(packet, formats));
-        true
+        let formats = self.source.as_ref().map(|source| source.formats.clone());
+        match formats {
+            Some(formats) if begins && wanted.is_some() => {
+                self.run = Some(Run::new(packet, formats, self.first, self.last));
+                true
+            }
+            _ => false,
+        }
     }
 
     fn end_run(&mut self) {
@@ -322,118 +331,6 @@ impl Slot {
             }
         }
     }
-
-    fn next_run(&self, packet: &MediaPacket, formats: Arc<[Format]>) -> Run {
-        let picture = packet.description.picture_id.map_or(0, |id| id.value);
-        let tl0 = packet.description.tl0_pic_idx.unwrap_or(0);
-        let (out_start, timestamp, next_picture, next_tl0) = match self.last {
-            Some(last) => (
-                last.sequence + 1,
-                last.continued(packet),
-                last.picture_id.wrapping_add(1),
-                last.tl0.wrapping_add(1),
-            ),
-            None => (self.first_sequence, self.first_timestamp, picture, tl0),
-        };
-        Run {
-            formats,
-            track: packet.track,
-            epoch: packet.epoch,
-            layer: packet.layer,
-            source_start: packet.sequence,
-            out_start,
-            timestamp_shift: timestamp.wrapping_sub(packet.timestamp),
-            picture_shift: next_picture.wrapping_sub(picture),
-            tl0_shift: next_tl0.wrapping_sub(tl0),
-        }
-    }
-
-    /// Writes and seals the packet in the outlet's arena: the sealed length.
-    fn write(
-        &self,
-        moment: &Moment,
-        packet: &MediaPacket,
-        run: &Run,
-        numbers: Numbers,
-        out: &mut Outlet<'_>,
-    ) -> Option<usize> {
-        let payload = packet.payload();
-        let buffer = out.arena.space(HEADER_ROOM + payload.len() + SRTP_OVERHEAD);
-        let timestamp = packet.timestamp.wrapping_add(run.timestamp_shift);
-        let header = self.write_header(moment, packet, &numbers, timestamp, buffer);
-        let body = match numbers.original {
-            Some(original) => {
-                buffer[header..header + 2].copy_from_slice(&(original as u16).to_be_bytes());
-                header + 2
-            }
-            None => header,
-        };
-        let end = body + payload.len();
-        buffer[body..end].copy_from_slice(payload);
-        run.rewrite(packet, &mut buffer[body..end]);
-        let len = out
-            .session
-            .seal_rtp(buffer, header, end, numbers.sequence)?;
-        out.arena.commit(&out.path, len);
-        Some(len)
-    }
-
-    fn write_header(
-        &self,
-        moment: &Moment,
-        packet: &MediaPacket,
-        numbers: &Numbers,
-        timestamp: u32,
-        buffer: &mut [u8],
-    ) -> usize {
-        let (pt, ssrc, sequence) = (numbers.pt, numbers.ssrc, numbers.sequence as u16);
-        let ids = &self.spec.extensions;
-        let dependency = packet.dependency_descriptor();
-        let mut writer = if dependency.len() > 16 {
-            HeaderWriter::new_two_byte(buffer, pt, packet.marker, sequence, timestamp, ssrc)
-        } else {
-            HeaderWriter::new(buffer, pt, packet.marker, sequence, timestamp, ssrc)
-        };
-        if let Some(id) = ids.id(Extension::Mid) {
-            writer.extension(id, self.spec.mid.as_bytes());
-        }
-        if let (Some(id), Some((level, voice))) =
-            (ids.id(Extension::AudioLevel), packet.audio_level)
-        {
-            writer.extension(id, &[level | u8::from(voice) << 7]);
-        }
-        if let Some(id) = ids.id(Extension::AbsSendTime) {
-            writer.extension(id, &moment.abs_send_time);
-        }
-        if let (Some(id), Some(orientation)) =
-            (ids.id(Extension::VideoOrientation), packet.orientation)
-        {
-            writer.extension(id, &[orientation]);
-        }
-        if let (Some(id), false) = (
-            ids.id(Extension::DependencyDescriptor),
-            dependency.is_empty(),
-        ) {
-            writer.extension(id, dependency);
-        }
-        writer.finish()
-    }
-}
-
-/// Where a slot's packets go: the peer's transport and the buffer of what is to be sent.
-pub(crate) struct Outlet<'a> {
-    pub(crate) session: &'a mut Session,
-    pub(crate) path: Path,
-    pub(crate) arena: &'a mut SendArena,
-}
-
-/// The numbers of one outgoing packet; `original` makes it a retransmission over RTX.
-#[derive(Clone, Copy, Debug)]
-struct Numbers {
-    ssrc: u32,
-    pt: u8,
-    sequence: u64,
-    original: Option<u64>,
 }
 
 /// What a sender report says of a slot.
@@ -443,103 +340,4 @@ pub(crate) struct SlotReport {
     pub(crate) rtp: u32,
     pub(crate) packets: u32,
     pub(crate) octets: u32,
-}
-
-impl Run {
-    /// Our number for the source's; `None` from before the run.
-    fn out_sequence(&self, source: u64) -> Option<u64> {
-        Some(source.checked_sub(self.source_start)? + self.out_start)
-    }
-
-    fn format(&self, source_pt: u8) -> Option<Format> {
-        self.formats
-            .iter()
-            .find(|f| f.source_pt == source_pt)
-            .copied()
-    }
-
-    fn picture_id(&self, packet: &MediaPacket) -> u16 {
-        packet
-            .description
-            .picture_id
-            .map_or(0, |id| id.value.wrapping_add(self.picture_shift))
-    }
-
-    fn tl0(&self, packet: &MediaPacket) -> u8 {
-        packet
-            .description
-            .tl0_pic_idx
-            .map_or(0, |tl0| tl0.wrapping_add(self.tl0_shift))
-    }
-
-    fn rewrite(&self, packet: &MediaPacket, payload: &mut [u8]) {
-        if self.picture_shift != 0 || self.tl0_shift != 0 {
-            let (picture_id, tl0) = (self.picture_id(packet), self.tl0(packet));
-            codec::rewrite(packet.codec, payload, &packet.description, picture_id, tl0);
-        }
-    }
-
-    fn last(&self, packet: &MediaPacket, sequence: u64) -> Last {
-        Last {
-            sequence,
-            timestamp: packet.timestamp.wrapping_add(self.timestamp_shift),
-            picture_id: self.picture_id(packet),
-            tl0: self.tl0(packet),
-            clock_rate: packet.clock_rate,
-            capture: packet.capture,
-        }
-    }
-}
-
-impl Last {
-    fn clock(&self) -> ClockPair {
-        ClockPair {
-            instant: self.capture,
-            rtp: self.timestamp,
-        }
-    }
-
-    /// The timestamp at which another source goes on: as much later as it was captured later, and at least a little.
-    fn continued(&self, packet: &MediaPacket) -> u32 {
-        let least = self.timestamp.wrapping_add(packet.clock_rate / 100);
-        let at = self.clock().at(packet.capture, packet.clock_rate);
-        if (at.wrapping_sub(least) as i32) < 0 {
-            least
-        } else {
-            at
-        }
-    }
-}
-
-/// The peer's payload type for a source's format.
-fn matching<'a>(offered: &'a [PayloadParams], source: &PayloadParams) -> Option<&'a PayloadParams> {
-    let same = |p: &&PayloadParams| p.codec == source.codec && p.clock_rate == source.clock_rate;
-    let exact = offered
-        .iter()
-        .filter(same)
-        .find(|p| profile(p) == profile(source));
-    exact.or_else(|| offered.iter().find(same))
-}
-
-/// What tells variants of one codec apart: H.264 profile (not level) and packetization mode, VP9 and AV1 profile.
-fn profile(params: &PayloadParams) -> (Option<String>, Option<&str>) {
-    let parameter = |name: &str| {
-        params.fmtp.split(';').find_map(|p| {
-            p.trim()
-                .split_once('=')
-                .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-        })
-    };
-    let profile = parameter("profile-level-id")
-        .map(|(_, value)| value.get(..4).unwrap_or(value))
-        .or_else(|| {
-            parameter("profile-id")
-                .or_else(|| parameter("profile"))
-                .map(|(_, value)| value)
-        })
-        .map(str::to_ascii_lowercase);
-    (
-        profile,
-        parameter("packetization-mode").map(|(_, value)| value),
-    )
 }

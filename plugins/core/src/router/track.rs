@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A track as one worker sees it: its layers, who receives it here, and who wants it elsewhere.
+//! A track as one worker sees it: its encodings, who receives it here, and who wants it elsewhere.
 
-use super::history::{History, Inserted};
-use super::keyframe_gate::KeyframeGate;
+use super::encoding::Encoding;
 use crate::engine::TrackSpec;
+use crate::layer::LayerState;
 use crate::media::MediaKind;
 use crate::packet::MediaPacket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Packets kept of a video layer: 5 s at 200 packets/s.
+/// Packets kept of a video encoding: 5 s at 200 packets/s.
 const VIDEO_HISTORY: usize = 1024;
 /// Packets kept of an audio track: 2.5 s at 50 packets/s.
 const AUDIO_HISTORY: usize = 128;
-/// Layers a track may have (the three of simulcast, and one to spare).
-pub(crate) const MAX_LAYERS: u8 = 4;
-/// How often the layer with the most bits is looked for.
-const RATE_WINDOW: Duration = Duration::from_secs(1);
+/// Encodings a track may have (the three of simulcast, and one to spare).
+pub(crate) const MAX_ENCODINGS: u8 = 4;
+/// How often the encodings are compared.
+const COMPARE: Duration = Duration::from_millis(250);
 
 /// A subscriber on this worker: its place among the peers, and the slot among its slots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,13 +25,32 @@ pub(crate) struct Subscriber {
     pub(crate) slot: usize,
 }
 
-/// One encoding of a track.
-#[derive(Debug)]
-pub(crate) struct Layer {
-    pub(crate) history: History,
-    pub(crate) gate: KeyframeGate,
-    bytes: usize,
-    last_window: usize,
+/// What a slot has to know of its track besides the packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct View {
+    /// The encoding with the largest picture of those that come.
+    pub(crate) best: u8,
+    /// The encoding with the fewest bits of those that come.
+    pub(crate) least: u8,
+    /// The encodings that come, one bit each.
+    pub(crate) active: u8,
+    /// Highest spatial and temporal layer of each.
+    pub(crate) tops: [(u8, u8); MAX_ENCODINGS as usize],
+}
+
+impl View {
+    /// True when packets of the encoding come.
+    pub(crate) fn is_active(&self, encoding: u8) -> bool {
+        encoding < MAX_ENCODINGS && self.active & 1 << encoding != 0
+    }
+
+    /// Highest spatial and temporal layer of an encoding.
+    pub(crate) fn top(&self, encoding: u8) -> (u8, u8) {
+        self.tops
+            .get(usize::from(encoding))
+            .copied()
+            .unwrap_or_default()
+    }
 }
 
 /// A track.
@@ -41,12 +60,12 @@ pub(crate) struct Track {
     pub(crate) subscribers: Vec<Subscriber>,
     /// Came in since the last flush.
     pub(crate) pending: Vec<Arc<MediaPacket>>,
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) encodings: Vec<Encoding>,
     /// Workers that asked for it.
     pub(crate) interest: u64,
     pub(crate) tap: bool,
-    best: u8,
-    window: Option<Instant>,
+    view: View,
+    compared: Option<Instant>,
 }
 
 impl Track {
@@ -55,77 +74,97 @@ impl Track {
             spec,
             subscribers: Vec::new(),
             pending: Vec::new(),
-            layers: Vec::new(),
+            encodings: Vec::new(),
             interest: 0,
             tap: false,
-            best: 0,
-            window: None,
+            view: View::default(),
+            compared: None,
         }
     }
 
-    /// The layer subscribers are to receive: the one with the most bits.
-    pub(crate) fn best_layer(&self) -> u8 {
-        self.best
+    /// What slots have to know of it, as of the newest packet.
+    pub(crate) fn view(&self) -> View {
+        self.view
     }
 
-    /// The layer of that number, made when it is new. `None` beyond [`MAX_LAYERS`].
-    pub(crate) fn layer(&mut self, layer: u8) -> Option<&mut Layer> {
-        if layer >= MAX_LAYERS {
+    /// What there is to choose from, from cheap to dear.
+    pub(crate) fn layers(&self, now: Instant) -> Vec<LayerState> {
+        let encodings = (0..).zip(&self.encodings);
+        let mut layers: Vec<_> = encodings
+            .flat_map(|(index, encoding)| encoding.layers(now, index))
+            .collect();
+        layers.sort_by(LayerState::by_cost);
+        layers
+    }
+
+    /// The encoding of that number, made when it is new. `None` beyond [`MAX_ENCODINGS`].
+    pub(crate) fn encoding(&mut self, index: u8) -> Option<&mut Encoding> {
+        if index >= MAX_ENCODINGS {
             return None;
         }
         let capacity = match self.spec.kind {
             MediaKind::Audio => AUDIO_HISTORY,
             MediaKind::Video => VIDEO_HISTORY,
         };
-        while self.layers.len() <= usize::from(layer) {
-            self.layers.push(Layer {
-                history: History::new(capacity),
-                gate: KeyframeGate::default(),
-                bytes: 0,
-                last_window: 0,
-            });
+        while self.encodings.len() <= usize::from(index) {
+            self.encodings.push(Encoding::new(capacity));
         }
-        self.layers.get_mut(usize::from(layer))
+        self.encodings.get_mut(usize::from(index))
     }
 
     /// Takes a packet for forwarding. False: a duplicate or too old, to be forgotten.
     pub(crate) fn accept(&mut self, now: Instant, packet: &Arc<MediaPacket>) -> bool {
-        let Some(layer) = self.layer(packet.layer) else {
-            return false;
+        let taken = self
+            .encoding(packet.layer)
+            .is_some_and(|encoding| encoding.accept(now, packet));
+        if taken {
+            self.pending.push(packet.clone());
+            let due = self.compared.is_none_or(|at| now >= at + COMPARE);
+            if due || !self.view.is_active(packet.layer) || packet.description.resolution.is_some()
+            {
+                self.compare(now);
+            }
+        }
+        taken
+    }
+
+    /// Finds out which encodings come, and which of them is what.
+    fn compare(&mut self, now: Instant) {
+        self.compared = Some(now);
+        let active = || {
+            let encodings = (0u8..).zip(&self.encodings);
+            encodings.filter(|(_, encoding)| encoding.is_active(now))
         };
-        if layer.history.insert(packet.clone()) != Inserted::New {
-            return false;
+        // Sizes can only be compared when all are known.
+        let sized = active().all(|(_, encoding)| encoding.pixels() > 0);
+        let worth = |encoding: &Encoding| {
+            let pixels = if sized { encoding.pixels() } else { 0 };
+            (pixels, encoding.bitrate(now))
+        };
+        let mut view = View {
+            best: self.view.best,
+            least: self.view.least,
+            ..View::default()
+        };
+        if let Some((index, _)) = active().max_by_key(|(_, encoding)| worth(encoding)) {
+            view.best = index;
         }
-        layer.bytes += packet.bytes().len();
-        if packet.description.keyframe {
-            layer.gate.satisfied();
+        if let Some((index, _)) = active().min_by_key(|(_, encoding)| worth(encoding)) {
+            view.least = index;
         }
-        self.pending.push(packet.clone());
-        self.choose_best(now);
-        true
+        for (index, encoding) in active() {
+            view.active |= 1 << index;
+            view.tops[usize::from(index)] = encoding.top();
+        }
+        self.view = view;
     }
 
-    fn choose_best(&mut self, now: Instant) {
-        if self.layers.len() == 1 || self.window.is_some_and(|at| now < at + RATE_WINDOW) {
-            return;
-        }
-        self.window = Some(now);
-        for layer in &mut self.layers {
-            layer.last_window = std::mem::take(&mut layer.bytes);
-        }
-        let most = self
-            .layers
-            .iter()
-            .enumerate()
-            .max_by_key(|(_, layer)| layer.last_window);
-        self.best = most.map_or(0, |(index, _)| index as u8);
-    }
-
-    /// Someone needs a keyframe of the layer being received.
-    pub(crate) fn want_keyframe(&mut self) {
-        let best = self.best;
-        if let Some(layer) = self.layer(best) {
-            layer.gate.want();
+    /// Someone needs a keyframe of those encodings, one bit each.
+    pub(crate) fn want_keyframes(&mut self, encodings: u8) {
+        for index in (0..MAX_ENCODINGS).filter(|index| encodings & 1 << index != 0) {
+            if let Some(encoding) = self.encoding(index) {
+                encoding.gate.want();
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use str0m::config::DtlsVersion;
 use str0m::ice::IceCreds;
-use str0m::media::{KeyframeRequestKind, MediaKind as StrKind, Mid, Pt};
+use str0m::media::{KeyframeRequestKind, MediaKind as StrKind, Mid, Pt, Rid};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -18,7 +18,7 @@ pub struct Client {
     pub addr: SocketAddr,
     pub rtc: Rtc,
     pub packets: Vec<RtpPacket>,
-    pub keyframe_requests: Vec<(Instant, Mid)>,
+    pub keyframe_requests: Vec<(Instant, Mid, Option<Rid>)>,
     pub connected: bool,
     pub timeout: Instant,
     creds: IceCreds,
@@ -89,6 +89,25 @@ impl Client {
             bytes: certificate.bytes.clone(),
         });
         api.start_dtls(true).expect("DTLS starts");
+    }
+
+    /// Declares a video track in several encodings, the SSRC of each ten above the one before.
+    pub fn declare_simulcast(&mut self, mid: &str, ssrc: u32, rids: &[&str]) -> ReceiveSpec {
+        let mut api = self.rtc.direct_api();
+        api.declare_media(Mid::from(mid), StrKind::Video);
+        for (ssrc, rid) in (ssrc..).step_by(10).zip(rids) {
+            let rtx = Some(Ssrc::from(ssrc + 1));
+            let rid = Some(Rid::from(*rid));
+            api.declare_stream_tx(Ssrc::from(ssrc), rtx, Mid::from(mid), rid);
+        }
+        ReceiveSpec {
+            mid: mid.into(),
+            kind: MediaKind::Video,
+            payloads: media::payloads(MediaKind::Video),
+            extensions: media::extensions(true),
+            ssrcs: Vec::new(),
+            rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
+        }
     }
 
     /// Declares a track to send and says what the server has to know of it.
@@ -190,7 +209,7 @@ impl Client {
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::RtpPacket(packet)) => self.packets.push(packet),
                 Output::Event(Event::KeyframeRequest(request)) => {
-                    self.keyframe_requests.push((now, request.mid))
+                    self.keyframe_requests.push((now, request.mid, request.rid))
                 }
                 Output::Event(_) => {}
             }

@@ -7,7 +7,7 @@ use gst_rtc_core::engine::{
     Assign, Engine, EngineConfig, EngineEvent, Flush, Limits, SessionSpec, TrackSpec,
 };
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
-use gst_rtc_core::media::{Candidate, CandidateKind, MediaKind, Path, Proto};
+use gst_rtc_core::media::{Candidate, CandidateKind, MediaKind, Path, Proto, ReceiveSpec};
 use gst_rtc_core::session::{Certificate, IceRole};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -130,20 +130,38 @@ impl Lab {
         for (index, kind) in kinds.iter().enumerate() {
             let spec =
                 self.clients[client].declare_send(&format!("{kind}"), *kind, Lab::ssrc(id, *kind));
-            let track = TrackSpec {
-                id: Lab::track(id, *kind),
-                participant: ParticipantId(id),
-                name: format!("{kind}{index}"),
-                kind: *kind,
-                payloads: spec.payloads.clone(),
-                audience: None,
-                home: 0,
-            };
-            self.engine.add_track(self.now, track);
-            parts.receive.push((Lab::track(id, *kind), spec));
+            parts
+                .receive
+                .push(self.add_track(id, &format!("{kind}{index}"), spec));
         }
         self.open(client, ParticipantId(id), parts);
         client
+    }
+
+    /// A participant `id` that publishes one video track in several encodings; its client.
+    pub fn simulcast_publisher(&mut self, id: u32, rids: &[&str]) -> usize {
+        let client = self.add_client();
+        self.engine.add_participant(ROOM, ParticipantId(id));
+        let ssrc = Lab::ssrc(id, MediaKind::Video);
+        let spec = self.clients[client].declare_simulcast("video", ssrc, rids);
+        let mut parts = Parts::default();
+        parts.receive.push(self.add_track(id, "video", spec));
+        self.open(client, ParticipantId(id), parts);
+        client
+    }
+
+    fn add_track(&mut self, id: u32, name: &str, spec: ReceiveSpec) -> (TrackId, ReceiveSpec) {
+        let track = TrackSpec {
+            id: Lab::track(id, spec.kind),
+            participant: ParticipantId(id),
+            name: name.into(),
+            kind: spec.kind,
+            payloads: spec.payloads.clone(),
+            audience: None,
+            home: 0,
+        };
+        self.engine.add_track(self.now, track);
+        (Lab::track(id, spec.kind), spec)
     }
 
     /// A participant `id` that receives on slots of those kinds; its client.
@@ -321,6 +339,6 @@ impl Lab {
 
 #[derive(Default)]
 struct Parts {
-    receive: Vec<(TrackId, gst_rtc_core::media::ReceiveSpec)>,
+    receive: Vec<(TrackId, ReceiveSpec)>,
     slots: Vec<gst_rtc_core::media::SlotSpec>,
 }

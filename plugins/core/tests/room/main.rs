@@ -5,6 +5,7 @@ mod client;
 mod lab;
 mod link;
 mod media;
+mod simulcast;
 
 use client::Packet;
 use gst_rtc_core::engine::{Assignment, CloseReason, EngineEvent};

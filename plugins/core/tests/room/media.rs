@@ -58,6 +58,14 @@ pub fn vp8(number: u64, picture_id: u16, tl0: u8, start: bool, keyframe: bool) -
     payload
 }
 
+/// A [`vp8`] packet that begins a keyframe of another size.
+pub fn vp8_keyframe(number: u64, picture_id: u16, tl0: u8, (width, height): (u16, u16)) -> Vec<u8> {
+    let mut payload = vp8(number, picture_id, tl0, true, true);
+    payload[12..14].copy_from_slice(&width.to_le_bytes());
+    payload[14..16].copy_from_slice(&height.to_le_bytes());
+    payload
+}
+
 /// What a [`vp8`] payload says: (picture id, TL0PICIDX, number).
 pub fn read_vp8(payload: &[u8]) -> (u16, u8, u64) {
     let start = payload[0] & 0x10 != 0;
