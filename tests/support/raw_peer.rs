@@ -83,6 +83,8 @@ impl RawPeer {
             remote: description,
             certificate: Arc::new(certificate),
             profiles: SrtpProfile::PREFERRED.to_vec(),
+            data: None,
+            data_rate: 0,
         };
         let session = Session::new(Instant::now(), 1, config)?;
         Ok(RawPeer {

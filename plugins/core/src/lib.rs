@@ -6,6 +6,7 @@
 
 pub mod arena;
 pub mod codec;
+pub mod data;
 pub mod engine;
 pub mod id;
 pub mod layer;

@@ -287,7 +287,7 @@ pub struct SsrcDescription {
 pub struct MediaDescription {
     /// `a=mid` (RFC 5888). Generated from the m-line's index when the peer gave none.
     pub mid: String,
-    /// Audio or video. `None`: something else (for example `application`); answered as rejected.
+    /// Audio or video. `None`: data channels, or something else, which is answered as rejected.
     pub kind: Option<MediaKind>,
     /// The m-line's own words, kept for rejecting what is not understood: media, port, protocol, formats.
     pub line: MediaLine,
@@ -307,6 +307,17 @@ pub struct MediaDescription {
     pub msid: Option<(String, String)>,
     /// `a=rtcp-rsize` (RFC 5506).
     pub rtcp_rsize: bool,
+    /// Present on an m-line of data channels.
+    pub data: Option<DataDescription>,
+}
+
+/// What an m-line of data channels says (RFC 8841).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DataDescription {
+    /// `a=sctp-port`.
+    pub port: u16,
+    /// `a=max-message-size` in bytes. 0: any size; 65,536 when not said (RFC 8841 §6.1).
+    pub max_message: u64,
 }
 
 /// The words of an m-line.

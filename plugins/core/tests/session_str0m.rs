@@ -88,6 +88,8 @@ impl Call {
             dtls_client,
             certificate,
             profiles: vec![profile],
+            data: None,
+            data_rate: 0,
         };
         let session = Session::new(now, 1, config).expect("a session");
         Call {

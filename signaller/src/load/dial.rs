@@ -96,6 +96,8 @@ pub(super) async fn dial(
         dtls_client: accepted.dtls_client,
         certificate: certificate.clone(),
         profiles: SrtpProfile::PREFERRED.to_vec(),
+        data: None,
+        data_rate: 0,
     };
     let session = Session::new(Instant::now(), rand::random(), config)?;
     Ok(Call {

@@ -192,6 +192,8 @@ impl Room {
             receive,
             slots,
             assign: Assign::Auto,
+            data: None,
+            sender: "".into(),
         };
         self.engine.open_session(self.now, spec).expect("a session");
         let config = SessionConfig {
@@ -208,6 +210,8 @@ impl Room {
             dtls_client: true,
             certificate,
             profiles: SrtpProfile::PREFERRED.to_vec(),
+            data: None,
+            data_rate: 0,
         };
         let session = Session::new(self.now, n as u64, config).expect("a session");
         self.clients.push(Client { addr, session });

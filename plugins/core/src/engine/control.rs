@@ -152,6 +152,8 @@ impl Engine {
             dtls_client: spec.dtls_client,
             certificate: self.config.certificate.clone(),
             profiles: SrtpProfile::PREFERRED.to_vec(),
+            data: spec.data,
+            data_rate: self.config.limits.data_rate,
         };
         let session = Session::new(now, self.random.random(), config)?;
         let receiver = Receiver::new(
@@ -159,7 +161,7 @@ impl Engine {
             self.random.random(),
             self.config.limits.streams_per_session,
         );
-        Ok(Peer::new(
+        let mut peer = Peer::new(
             spec.id,
             spec.participant,
             session,
@@ -167,7 +169,9 @@ impl Engine {
             spec.slots,
             spec.assign,
             &mut self.random,
-        ))
+        );
+        peer.sender = spec.sender;
+        Ok(peer)
     }
 
     /// Takes the m-lines of a renegotiation; the transport and what is unchanged go on. False: no such session.

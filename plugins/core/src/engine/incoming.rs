@@ -245,7 +245,10 @@ impl Engine {
             SessionEvent::IceConnected(path) | SessionEvent::PathChanged(path) => {
                 self.learn_path(key, path)
             }
-            SessionEvent::IceDisconnected => {}
+            SessionEvent::Message(message) => self.take_message(now, key, message),
+            SessionEvent::IceDisconnected
+            | SessionEvent::ChannelOpened(_)
+            | SessionEvent::ChannelClosed(_) => {}
         }
     }
 

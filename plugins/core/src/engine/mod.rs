@@ -11,6 +11,7 @@
 //! A node with several workers makes rooms, participants and tracks known to all of them, and opens each session at one.
 
 mod control;
+mod data;
 mod forward;
 mod incoming;
 mod layers;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an engine is told, and what it tells.
 
+use crate::data::{DataMessage, DataSpec};
 use crate::id::{ParticipantId, SessionId, TrackId};
 use crate::media::{
     Candidate, MediaKind, PayloadParams, ReceiveSpec, SlotSpec, TransportDescription,
@@ -34,6 +35,9 @@ pub struct Limits {
     pub streams_per_session: usize,
     /// Addresses one session may be reached from at a time. Default 16.
     pub paths_per_session: usize,
+    /// Bytes per second that one session may send on its data channels, 256 more counted for each message. Default 1 MiB.
+    /// While it sends more, SCTP's flow control holds it up.
+    pub data_rate: u32,
 }
 
 impl Default for Limits {
@@ -42,6 +46,7 @@ impl Default for Limits {
             sessions: 10_000,
             streams_per_session: 64,
             paths_per_session: 16,
+            data_rate: 1024 * 1024,
         }
     }
 }
@@ -114,6 +119,10 @@ pub struct SessionSpec {
     pub slots: Vec<SlotSpec>,
     /// What the slots show.
     pub assign: Assign,
+    /// Data channels, where they were negotiated.
+    pub data: Option<DataSpec>,
+    /// By what name others know whose the messages on its data channels are. Must have no line feed.
+    pub sender: Arc<str>,
 }
 
 /// What happened.
@@ -172,6 +181,9 @@ pub enum EngineEvent {
         /// Began or ceased.
         speaking: bool,
     },
+    /// A message came by a data channel here, and was sent to those who are here. Other workers have to be given it by
+    /// [`Engine::send_data`](super::Engine::send_data).
+    Data(Arc<DataMessage>),
 }
 
 /// One slot of a session.

@@ -5,7 +5,7 @@ use super::Engine;
 use crate::id::{SessionId, TrackId};
 use crate::layer::Layer;
 use crate::media::MediaKind;
-use crate::session::SessionStats;
+use crate::session::{DataStats, SessionStats};
 use std::time::Duration;
 
 /// Counters of an engine since it was made.
@@ -44,6 +44,8 @@ pub struct SessionMediaStats {
     pub round_trip: Option<Duration>,
     /// Newest bandwidth estimate of a peer that sends REMB, in bit/s.
     pub remb: Option<u64>,
+    /// What its data channels saw; `None` without any.
+    pub data: Option<DataStats>,
     /// Counters of its transport.
     pub transport: SessionStats,
     /// What it sends us.
@@ -106,6 +108,7 @@ impl Engine {
             connected: peer.connected,
             round_trip: peer.session.stats().round_trip.or(peer.round_trip),
             remb: peer.remb,
+            data: peer.session.data_stats(),
             transport: *peer.session.stats(),
             streams: peer.stream_stats(),
             slots: peer.slot_stats(),

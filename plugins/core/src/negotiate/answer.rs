@@ -4,9 +4,10 @@
 use super::codecs::{self, formats};
 use super::error::RefusedList;
 use super::{Answer, Limits, LocalTransport, NegotiationError, Refusal, Refused, extensions};
+use crate::data::{DataSpec, MAX_MESSAGE};
 use crate::media::{
-    Direction, Extension, ExtensionMap, MediaDescription, MediaKind, MediaLine, PayloadParams,
-    ReceiveSpec, SessionDescription, Setup, SlotSpec, SsrcDescription,
+    DataDescription, Direction, Extension, ExtensionMap, MediaDescription, MediaKind, MediaLine,
+    PayloadParams, ReceiveSpec, SessionDescription, Setup, SlotSpec, SsrcDescription,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +40,7 @@ pub fn answer_publish(
         }
         answer.media.push(media);
     }
-    if answer.receive.is_empty() && previous.is_none() {
+    if answer.receive.is_empty() && answer.data.is_none() && previous.is_none() {
         return Err(NegotiationError::NothingToPublish(RefusedList(
             answer.refused,
         )));
@@ -82,7 +83,7 @@ pub fn answer_receive(
         }
         answer.media.push(media);
     }
-    if answer.slots.is_empty() && previous.is_none() {
+    if answer.slots.is_empty() && answer.data.is_none() && previous.is_none() {
         return Err(NegotiationError::NothingToReceive(RefusedList(
             answer.refused,
         )));
@@ -98,6 +99,7 @@ struct Answering<'a> {
     media: Vec<MediaDescription>,
     receive: Vec<ReceiveSpec>,
     slots: Vec<SlotSpec>,
+    data: Option<DataSpec>,
     refused: Vec<Refused>,
 }
 
@@ -110,16 +112,21 @@ impl<'a> Answering<'a> {
             media: Vec::new(),
             receive: Vec::new(),
             slots: Vec::new(),
+            data: None,
             refused: Vec::new(),
         }
     }
 
-    /// The kind of an m-line to accept. One that is not gets its refusal written here.
+    /// The kind of an m-line to accept for media. One of data channels, or of no use, gets its answer written here.
     fn admit(
         &mut self,
         offered: &MediaDescription,
         carries: fn(Direction) -> bool,
     ) -> Option<MediaKind> {
+        if let Some(data) = &offered.data {
+            self.data(offered, data);
+            return None;
+        }
         match self.judge(offered) {
             Ok(kind) => {
                 if !carries(offered.direction) {
@@ -128,11 +135,41 @@ impl<'a> Answering<'a> {
                 Some(kind)
             }
             Err(reason) => {
-                self.note(offered, reason);
-                self.media.push(rejected(offered));
+                self.refuse(offered, reason);
                 None
             }
         }
+    }
+
+    fn refuse(&mut self, offered: &MediaDescription, reason: Refusal) {
+        self.note(offered, reason);
+        self.media.push(rejected(offered));
+    }
+
+    /// Data channels, all of them on the first of their m-lines.
+    fn data(&mut self, offered: &MediaDescription, peer: &DataDescription) {
+        if let Err(reason) = judge_data(offered, self.data.is_some()) {
+            return self.refuse(offered, reason);
+        }
+        self.data = Some(DataSpec {
+            mid: offered.mid.clone(),
+            port: peer.port,
+            max_message: match usize::try_from(peer.max_message) {
+                Ok(1..MAX_MESSAGE) => peer.max_message as usize,
+                _ => MAX_MESSAGE,
+            },
+        });
+        let media = accepted(offered, Vec::new(), ExtensionMap::default());
+        self.media.push(MediaDescription {
+            line: offered.line.clone(),
+            direction: Direction::SendRecv,
+            rtcp_rsize: false,
+            data: Some(DataDescription {
+                port: peer.port,
+                max_message: MAX_MESSAGE as u64,
+            }),
+            ..media
+        });
     }
 
     fn judge(&mut self, offered: &MediaDescription) -> Result<MediaKind, Refusal> {
@@ -191,9 +228,25 @@ impl<'a> Answering<'a> {
             },
             receive: self.receive,
             slots: self.slots,
+            data: self.data,
             dtls_client,
             refused: self.refused,
         }
+    }
+}
+
+fn judge_data(offered: &MediaDescription, another: bool) -> Result<(), Refusal> {
+    let line = &offered.line;
+    if offered.rejected {
+        Err(Refusal::Withdrawn)
+    } else if !matches!(line.proto.as_str(), "UDP/DTLS/SCTP" | "TCP/DTLS/SCTP")
+        || !line.formats.iter().any(|f| f == "webrtc-datachannel")
+    {
+        Err(Refusal::Protocol(line.proto.clone()))
+    } else if another {
+        Err(Refusal::Limit(1))
+    } else {
+        Ok(())
     }
 }
 
@@ -283,6 +336,7 @@ fn accepted(
         rids: Vec::new(),
         msid: None,
         rtcp_rsize: offered.rtcp_rsize,
+        data: None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Refusal {
     /// It was offered with port 0.
     Withdrawn,
-    /// It is neither audio nor video.
+    /// It is neither audio nor video nor data channels.
     Media(String),
     /// Its transport protocol has no DTLS and SRTP.
     Protocol(String),
@@ -27,12 +27,15 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Withdrawn => f.write_str("has port 0; offer it with port 9"),
             Refusal::Media(media) => {
-                write!(f, "is `{media}`; only audio and video are taken")
+                write!(
+                    f,
+                    "is `{media}`; only audio, video and data channels are taken"
+                )
             }
             Refusal::Protocol(proto) => {
                 write!(
                     f,
-                    "uses protocol `{proto}`; offer UDP/TLS/RTP/SAVPF (DTLS-SRTP)"
+                    "uses protocol `{proto}`; offer UDP/TLS/RTP/SAVPF for media (DTLS-SRTP) and UDP/DTLS/SCTP for data"
                 )
             }
             Refusal::Codecs => write!(f, "has no supported codec; offer one of {SUPPORTED}"),

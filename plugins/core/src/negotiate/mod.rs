@@ -7,7 +7,8 @@
 //! their places for as long as it lives.
 //!
 //! What is not understood is refused m-line by m-line (port 0) and told in [`Answer::refused`]; only an offer with nothing
-//! to use, or one that contradicts itself, is an error. Data channels, RED and FEC are not taken.
+//! to use, or one that contradicts itself, is an error. Data channels are taken from peers that connect to us, on connections of
+//! either direction; we offer none. RED and FEC are not taken.
 
 mod accept;
 mod answer;
@@ -24,6 +25,7 @@ pub use codecs::{offered_payloads, supported};
 pub use error::{NegotiationError, Refusal, Refused, RefusedList};
 pub use offer::{OfferedTrack, offer_publish, offer_receive};
 
+use crate::data::DataSpec;
 use crate::media::{
     Candidate, Fingerprint, Proto, ReceiveSpec, SessionDescription, Setup, SlotSpec,
     TransportDescription,
@@ -90,6 +92,8 @@ pub struct Answer {
     pub receive: Vec<ReceiveSpec>,
     /// The m-lines on which we will send, in the order of the offer.
     pub slots: Vec<SlotSpec>,
+    /// Data channels, where they were offered.
+    pub data: Option<DataSpec>,
     /// True when we send the DTLS ClientHello.
     pub dtls_client: bool,
     /// The m-lines not used, and why.

@@ -126,6 +126,7 @@ fn line(
         rids: Vec::new(),
         msid: None,
         rtcp_rsize: true,
+        data: None,
     }
 }
 

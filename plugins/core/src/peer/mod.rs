@@ -17,6 +17,7 @@ use crate::router::{Outlet, Slot};
 use crate::session::Session;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Reports go out about once in this time (RFC 3550 §6.2 allows a second and less above 360 kbit/s; §6.2.1 asks for jitter).
@@ -26,6 +27,8 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(1_000);
 pub(crate) struct Peer {
     pub(crate) id: SessionId,
     pub(crate) participant: ParticipantId,
+    /// By what name others know it.
+    pub(crate) sender: Arc<str>,
     pub(crate) session: Session,
     pub(crate) receiver: Receiver,
     pub(crate) slots: Vec<Slot>,
@@ -60,6 +63,7 @@ impl Peer {
         Peer {
             id,
             participant,
+            sender: Arc::default(),
             session,
             receiver,
             slots: slots

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::error::SessionError;
-use super::{Certificate, IceRole, SrtpProfile};
+use super::{Certificate, IceRole, Message, SrtpProfile};
+use crate::data::DataSpec;
 use crate::media::{Candidate, Path, TransportDescription};
 use std::sync::Arc;
 
@@ -24,6 +25,10 @@ pub struct SessionConfig {
     pub certificate: Arc<Certificate>,
     /// SRTP profiles we take, best first; [`SrtpProfile::PREFERRED`] by default. Must not be empty.
     pub profiles: Vec<SrtpProfile>,
+    /// Data channels, where they were negotiated; see [`Session::set_data`](super::Session::set_data).
+    pub data: Option<DataSpec>,
+    /// Bytes per second that the peer may send on data channels; while it sends more, it is held up.
+    pub data_rate: u32,
 }
 
 /// A STUN or DTLS datagram to be sent.
@@ -50,6 +55,12 @@ pub enum SessionEvent {
     Closed,
     /// The session is over.
     Failed(SessionError),
+    /// The peer opened a data channel of this label.
+    ChannelOpened(Arc<str>),
+    /// A data channel of this label is closed, by whichever side.
+    ChannelClosed(Arc<str>),
+    /// A message came by a data channel.
+    Message(Message),
 }
 
 /// What a datagram held for the layers above.

@@ -12,6 +12,7 @@ use crate::srtp::{KeyLengthError, MasterKey, Opener, Sealer, SrtpProfile};
 use flight::Flight;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, Ssl, SslStream, SslVerifyMode};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,6 +22,8 @@ use wire::Wire;
 const MTU: u32 = 1200;
 /// The largest datagram we take: an Ethernet jumbo frame is not WebRTC.
 const MAX_DATAGRAM: usize = 2048;
+/// Application data records waiting to be taken; a datagram brings a few.
+const MAX_RECEIVED: usize = 64;
 /// RFC 5764 §4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
@@ -61,6 +64,8 @@ pub(super) struct Dtls {
     connected: bool,
     started: bool,
     flight: Flight,
+    /// Application data.
+    received: VecDeque<Vec<u8>>,
 }
 
 impl Dtls {
@@ -96,6 +101,7 @@ impl Dtls {
             connected: false,
             started: false,
             flight: Flight::default(),
+            received: VecDeque::new(),
         })
     }
 
@@ -141,6 +147,29 @@ impl Dtls {
 
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         self.stream.get_mut().poll_transmit()
+    }
+
+    /// The next application data record.
+    pub(super) fn poll_received(&mut self) -> Option<Vec<u8>> {
+        self.received.pop_front()
+    }
+
+    /// Sends application data, one record and datagram each. Before the handshake is done it is dropped.
+    pub(super) fn send(&mut self, packets: impl Iterator<Item = bytes::Bytes>) {
+        let mut packets = packets.peekable();
+        if !self.connected || packets.peek().is_none() || !buffers::alloc(self.stream.ssl()) {
+            return packets.for_each(drop);
+        }
+        drop(ErrorStack::get());
+        for packet in packets {
+            // Only ever fails after the end; then nobody waits for it.
+            let _ = self.stream.ssl_write(&packet);
+            let wire = self.stream.get_mut();
+            for record in wire.take_written() {
+                wire.send_data(record);
+            }
+        }
+        buffers::free(self.stream.ssl());
     }
 
     /// Says goodbye (close_notify).
@@ -244,11 +273,14 @@ impl Dtls {
         })
     }
 
-    /// Reads what comes after the handshake: a repeated flight, an alert, or application data, of which there is none yet.
+    /// Reads what comes after the handshake: a repeated flight, an alert, or application data.
     fn read(&mut self) -> Progress {
         let mut data = [0; MAX_DATAGRAM];
         loop {
             match self.stream.ssl_read(&mut data) {
+                Ok(len) if self.received.len() < MAX_RECEIVED => {
+                    self.received.push_back(data[..len].to_vec());
+                }
                 Ok(_) => {}
                 Err(error) if is_blocked(error.code()) => return Progress::None,
                 // A peer that aborts leaves just the same as one that says goodbye.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One peer's transport: ICE, DTLS and SRTP on one or more 5-tuples.
+//! One peer's transport: ICE, DTLS, SRTP and, where negotiated, data channels on one or more 5-tuples.
 //!
 //! Feed it datagrams and time; it hands out datagrams to send, events, and decrypted media in place:
 //! after every `handle_*`, drain [`Session::poll_transmit`] and [`Session::poll_event`], then sleep until
@@ -8,10 +8,12 @@
 
 mod certificate;
 mod config;
+mod data;
 mod demux;
 mod dtls;
 mod error;
 mod ice;
+mod sctp;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -22,10 +24,12 @@ pub use config::{Incoming, SessionConfig, SessionEvent, Transmit};
 pub use demux::{PacketKind, demux, stun_username};
 pub use error::SessionError;
 pub use ice::IceRole;
+pub use sctp::{DataStats, Message};
 pub use stats::SessionStats;
 
 use crate::media::{Candidate, Path};
 use crate::srtp::{OpenError, Opener, Sealer};
+use data::DataChannels;
 use dtls::{Dtls, Keys, Progress};
 use ice::{Credentials, Full, Ice, Lite, Verdict};
 use std::collections::VecDeque;
@@ -52,6 +56,7 @@ pub struct Session {
     dtls: Option<Box<Dtls>>,
     /// Present while connected.
     media: Option<Box<Media>>,
+    data: DataChannels,
     path: Option<Path>,
     events: VecDeque<SessionEvent>,
     transmits: VecDeque<Transmit>,
@@ -94,6 +99,7 @@ impl Session {
             ice,
             dtls: Some(Box::new(dtls)),
             media: None,
+            data: DataChannels::new(client, config.data_rate),
             path: None,
             events: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -106,6 +112,9 @@ impl Session {
         };
         for candidate in remote.candidates {
             session.add_remote_candidate(candidate);
+        }
+        if let Some(spec) = config.data {
+            session.set_data(spec);
         }
         Ok(session)
     }
@@ -208,6 +217,7 @@ impl Session {
                 self.ice.adopt(path);
                 self.follow_ice(now);
                 self.follow_dtls(progress);
+                self.take_data(now);
             }
         }
     }
@@ -224,6 +234,7 @@ impl Session {
                 } = *keys;
                 self.media = Some(Box::new(Media { sealer, opener }));
                 self.events.push_back(SessionEvent::Connected(profile));
+                self.start_data();
             }
             Some(Progress::Closed) => self.finish(SessionEvent::Closed),
             Some(Progress::Failed(error)) => self.finish(SessionEvent::Failed(error)),
@@ -252,6 +263,7 @@ impl Session {
         self.drain_dtls();
         self.dtls = None;
         self.media = None;
+        self.data.end();
     }
 
     fn is_over(&self) -> bool {
@@ -277,6 +289,7 @@ impl Session {
         self.follow_ice(now);
         let progress = self.dtls.as_mut().map(|dtls| dtls.handle_timeout(now));
         self.follow_dtls(progress);
+        self.handle_data_timeout(now);
     }
 
     fn expire(&mut self) {
@@ -298,6 +311,7 @@ impl Session {
             self.ice.poll_timeout(),
             dtls.poll_timeout(),
             self.probe_deadline(),
+            self.data.poll_timeout(),
         ];
         others.into_iter().flatten().chain([self.lifeline()]).min()
     }

@@ -6,6 +6,7 @@ use gst_rtc_core::media::{Candidate as CoreCandidate, Fingerprint, MediaKind, Re
 use gst_rtc_core::media::{SlotSpec, SsrcDescription, TransportDescription};
 use std::net::SocketAddr;
 use std::time::Instant;
+use str0m::channel::{ChannelConfig, ChannelData, ChannelId};
 use str0m::config::DtlsVersion;
 use str0m::ice::IceCreds;
 use str0m::media::{KeyframeRequestKind, MediaKind as StrKind, Mid, Pt, Rid};
@@ -19,6 +20,8 @@ pub struct Client {
     pub rtc: Rtc,
     pub packets: Vec<RtpPacket>,
     pub keyframe_requests: Vec<(Instant, Mid, Option<Rid>)>,
+    pub channels: Vec<(ChannelId, String)>,
+    pub messages: Vec<ChannelData>,
     pub connected: bool,
     pub timeout: Instant,
     creds: IceCreds,
@@ -49,6 +52,8 @@ impl Client {
             rtc,
             packets: Vec::new(),
             keyframe_requests: Vec::new(),
+            channels: Vec::new(),
+            messages: Vec::new(),
             connected: false,
             timeout: now,
             creds,
@@ -169,6 +174,23 @@ impl Client {
         stream.write_rtp(write.marker(packet.marker).nackable(true).ext_vals(values));
     }
 
+    /// Opens a data channel.
+    pub fn open(&mut self, config: ChannelConfig) -> ChannelId {
+        let mut api = self.rtc.direct_api();
+        api.create_data_channel(config)
+    }
+
+    /// The server wants data channels: begins with SCTP, as the DTLS client does.
+    pub fn start_sctp(&mut self) {
+        self.rtc.direct_api().start_sctp(true);
+    }
+
+    /// Sends on a channel; false while it has too much to send.
+    pub fn write(&mut self, channel: ChannelId, data: &[u8]) -> bool {
+        let mut channel = self.rtc.channel(channel).expect("it is open");
+        channel.write(true, data).expect("SCTP lives")
+    }
+
     pub fn request_keyframe(&mut self, ssrc: u32) {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_rx(&Ssrc::from(ssrc)).expect("expected");
@@ -208,6 +230,9 @@ impl Client {
                 Output::Transmit(transmit) => transmits.push(transmit),
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::RtpPacket(packet)) => self.packets.push(packet),
+                Output::Event(Event::ChannelOpen(id, label)) => self.channels.push((id, label)),
+                Output::Event(Event::ChannelClose(id)) => self.channels.retain(|(i, _)| *i != id),
+                Output::Event(Event::ChannelData(data)) => self.messages.push(data),
                 Output::Event(Event::KeyframeRequest(request)) => {
                     self.keyframe_requests.push((now, request.mid, request.rid))
                 }

@@ -3,6 +3,7 @@
 
 use super::client::{Client, Packet};
 use super::link::{Impairment, Link};
+use gst_rtc_core::data::{DataSpec, MAX_MESSAGE};
 use gst_rtc_core::engine::{
     Assign, Engine, EngineConfig, EngineEvent, Flush, Limits, SessionSpec, TrackSpec,
 };
@@ -114,6 +115,8 @@ impl Lab {
             receive: parts.receive,
             slots: parts.slots,
             assign: Assign::Auto,
+            data: parts.data,
+            sender: format!("sender{}", participant.0).into(),
         };
         self.engine
             .open_session(self.now, spec)
@@ -179,6 +182,33 @@ impl Lab {
         }
         self.open(client, ParticipantId(id), parts);
         client
+    }
+
+    /// A participant `id` with a connection that has data channels; its client.
+    pub fn talker(&mut self, id: u32) -> usize {
+        let client = self.add_client();
+        self.engine.add_participant(ROOM, ParticipantId(id));
+        self.clients[client].start_sctp();
+        let data = DataSpec {
+            mid: "d".into(),
+            port: 5000,
+            max_message: MAX_MESSAGE,
+        };
+        let parts = Parts {
+            data: Some(data),
+            ..Parts::default()
+        };
+        self.open(client, ParticipantId(id), parts);
+        client
+    }
+
+    /// Lets a client do something at once.
+    pub fn touch<R>(&mut self, client: usize, act: impl FnOnce(&mut Client) -> R) -> R {
+        let now = self.now;
+        self.clients[client].wake(now);
+        let result = act(&mut self.clients[client]);
+        self.drain_client(client);
+        result
     }
 
     pub fn track(id: u32, kind: MediaKind) -> TrackId {
@@ -341,4 +371,5 @@ impl Lab {
 struct Parts {
     receive: Vec<(TrackId, ReceiveSpec)>,
     slots: Vec<gst_rtc_core::media::SlotSpec>,
+    data: Option<DataSpec>,
 }

@@ -2,6 +2,7 @@
 //! A room in virtual time: our engine on one side, str0m on the other, seeded links between them.
 
 mod client;
+mod data;
 mod lab;
 mod link;
 mod media;

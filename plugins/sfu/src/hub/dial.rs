@@ -205,6 +205,8 @@ impl State {
                 receive,
                 slots: accepted.slots,
                 assign: Assign::Manual,
+                data: None,
+                sender: "".into(),
             }))
         };
         self.out.order(worker, order);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why a hub did not start, or did not take a request.
 
+use gst_rtc_core::data::{MAX_LABEL, MAX_MESSAGE};
 use std::net::SocketAddr;
 
 /// Why a hub could not start. The texts name the property to change.
@@ -75,6 +76,19 @@ pub enum RequestError {
         /// What was given.
         name: String,
     },
+    /// A message or its label is too long.
+    #[error(
+        "the message has {message} bytes and its label {label}; at most {MAX_MESSAGE} and {MAX_LABEL} can be sent"
+    )]
+    TooLong {
+        /// Bytes of the message.
+        message: usize,
+        /// Bytes of the label.
+        label: usize,
+    },
+    /// A text message that is no text.
+    #[error("the message is not UTF-8; send it as bytes")]
+    NoText,
     /// The hub is stopping.
     #[error("the hub has been stopped")]
     Stopped,

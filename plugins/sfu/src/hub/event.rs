@@ -130,6 +130,19 @@ pub enum NodeEvent {
         /// Speaks now.
         speaking: bool,
     },
+    /// A participant sent a message on a data channel. Others in the room that have a channel of the label open got it too.
+    Data {
+        /// Name of the room.
+        room: String,
+        /// Name of the participant.
+        participant: String,
+        /// Label of the channel.
+        label: String,
+        /// Text (UTF-8) or bytes.
+        text: bool,
+        /// The message.
+        payload: Arc<[u8]>,
+    },
     /// A peer connection came up or ended.
     Session {
         /// Name of the room.

@@ -3,7 +3,7 @@
 
 use super::state::State;
 use super::taps::Tap;
-use super::{HubObserver, LocalTrack, LocalTrackId, NodeEvent, NodeStats, TapId};
+use super::{HubObserver, LocalTrack, LocalTrackId, NodeEvent, NodeStats, OwnMessage, TapId};
 use crate::io::{Command, WorkerEvent, WorkerObserver};
 use crate::node::{self, Connection, SignallerAddress};
 use gst_rtc_core::packet::MediaPacket;
@@ -28,6 +28,7 @@ pub(super) enum Input {
     Tap(TapId, Box<Tap>),
     Untap(TapId),
     RequestKeyframe(TapId),
+    Data(String, OwnMessage),
     Stats(Sender<NodeStats>),
     Worker(WorkerEvent),
     Signaller(Connection),
@@ -100,6 +101,7 @@ impl State {
             Input::Tap(id, tap) => self.add_tap(id, *tap),
             Input::Untap(id) => self.remove_tap(id),
             Input::RequestKeyframe(id) => self.tap_keyframe(id),
+            Input::Data(room, message) => self.send_data(&room, message),
             Input::Stats(reply) => {
                 let _ = reply.send(self.stats());
             }

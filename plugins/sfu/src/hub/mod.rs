@@ -5,6 +5,7 @@
 //! it: workers forward among themselves, packets of pads go straight to a worker, and tapped packets straight to the owner.
 
 mod config;
+mod data;
 mod dial;
 mod error;
 mod event;
@@ -25,6 +26,7 @@ mod taps;
 mod tracks;
 
 pub use config::{HubConfig, Limits};
+pub use data::OwnMessage;
 pub use error::{RequestError, StartError};
 pub use event::{HubObserver, LocalTrack, LocalTrackId, NodeEvent, TapId, TapRequest};
 pub use stats::{NodeStats, SessionOwner, WorkerStats};
@@ -158,6 +160,17 @@ impl Hub {
     /// Asks the publisher of a tapped track for a keyframe; requests are coalesced.
     pub fn request_keyframe(&self, tap: TapId) {
         let _ = self.tell(Input::RequestKeyframe(tap));
+    }
+
+    /// Sends a message to participants that have a channel of its label open. What goes wrong later (a participant that is not
+    /// there) comes as [`NodeEvent::Refused`].
+    ///
+    /// # Errors
+    /// No room, names that cannot be used, or a message that is too long.
+    pub fn send_data(&self, message: OwnMessage) -> Result<(), RequestError> {
+        let room = self.room(message.room.as_deref())?;
+        message.check()?;
+        self.tell(Input::Data(room, message))
     }
 
     /// A snapshot. Waits for the workers' answers, at most 200 ms; not to be called from within [`HubObserver::event`].

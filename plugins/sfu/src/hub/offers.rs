@@ -125,6 +125,8 @@ impl State {
             receive: received(&lines),
             slots: answer.slots.clone(),
             assign: self.assignment(room, offer.of.as_deref()),
+            data: answer.data.clone(),
+            sender: self.public_id(participant).into(),
         };
         let origin = (rand::rng().random::<u64>() >> 1, 1);
         let text = sdp::write(&answer.description, origin.0, origin.1);
@@ -185,7 +187,7 @@ impl State {
         session.origin.1 += 1;
         let text = sdp::write(&answer.description, session.origin.0, session.origin.1);
         let (worker, connected) = (session.worker, session.connected);
-        let (receive, slots) = (received(&lines), answer.slots.clone());
+        let (receive, slots, data) = (received(&lines), answer.slots.clone(), answer.data.clone());
         session.side = Side::Answered(Box::new(answer));
         session.lines = lines.clone();
         let is_kept = |line: &Line| lines.iter().any(|other| other.track == line.track);
@@ -203,6 +205,9 @@ impl State {
                 slots,
             },
         );
+        if let Some(data) = data {
+            self.out.order(worker, Command::SetData(id, data));
+        }
         Ok(text)
     }
 

@@ -110,6 +110,7 @@ impl State {
                 participant,
                 speaking,
             } => self.speaks(participant, speaking),
+            WorkerEvent::Data(message) => self.tell_data(&message),
         }
     }
 

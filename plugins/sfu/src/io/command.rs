@@ -3,6 +3,7 @@
 
 use super::sys::Wake;
 use crate::hub::{TapId, WorkerStats};
+use gst_rtc_core::data::{DataMessage, DataSpec};
 use gst_rtc_core::engine::{Assign, Assignment, SessionSpec, TrackSpec};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
 use gst_rtc_core::media::{Candidate, ReceiveSpec, SlotSpec};
@@ -31,6 +32,7 @@ pub(crate) enum Command {
         receive: Vec<(TrackId, ReceiveSpec)>,
         slots: Vec<SlotSpec>,
     },
+    SetData(SessionId, DataSpec),
     CloseSession(SessionId),
     AddCandidate(SessionId, Candidate),
     SetAssign(SessionId, Assign),
@@ -57,6 +59,8 @@ pub(crate) enum Command {
         packet: Box<[u8]>,
         capture: Instant,
     },
+    /// A message for data channels, of another worker or of the owner.
+    Data(Arc<DataMessage>),
     Stats(Sender<(u8, WorkerStats)>),
     Stop,
 }
@@ -65,7 +69,7 @@ pub(crate) enum Command {
 pub(crate) struct Mailbox {
     sender: Sender<Command>,
     wake: Wake,
-    /// Media packets on their way.
+    /// Media packets and data messages on their way.
     media: AtomicUsize,
     dropped: AtomicU64,
 }
@@ -94,7 +98,7 @@ impl Mailbox {
         }
     }
 
-    /// Gives a packet, unless too many wait already: then it is dropped and counted.
+    /// Gives a packet or message, unless too many wait already: then it is dropped and counted.
     pub(crate) fn send_media(&self, command: impl FnOnce() -> Command) {
         if self.media.fetch_add(1, Ordering::Relaxed) >= MAX_MEDIA {
             self.media.fetch_sub(1, Ordering::Relaxed);

@@ -12,6 +12,7 @@ use super::sys::{Epoll, Event, Interest, ReceiveBatch, SendBatch};
 use super::tcp::{self, Tcp, TcpLimits};
 use super::udp::UdpSocket;
 use crate::hub::{LocalTrackId, TapId, WorkerStats};
+use gst_rtc_core::data::DataMessage;
 use gst_rtc_core::engine::{Engine, EngineConfig, EngineEvent, Flush, SlotState};
 use gst_rtc_core::id::{ParticipantId, SessionId, TrackId};
 use gst_rtc_core::media::Proto;
@@ -51,6 +52,8 @@ pub(crate) enum WorkerEvent {
         participant: ParticipantId,
         speaking: bool,
     },
+    /// A message came by a data channel here. Others on this node have it already.
+    Data(Arc<DataMessage>),
 }
 
 /// Who hears of a worker. Called from its thread: must not block.
@@ -280,8 +283,21 @@ impl Worker {
                 participant,
                 speaking,
             },
+            EngineEvent::Data(message) => {
+                for mailbox in self.others() {
+                    mailbox.send_media(|| Command::Data(message.clone()));
+                }
+                WorkerEvent::Data(message)
+            }
         };
         self.observer.event(event);
+    }
+
+    /// The mailboxes of the other workers.
+    fn others(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        let own = usize::from(self.index);
+        let others = self.workers.iter().enumerate();
+        others.filter_map(move |(index, mailbox)| (index != own).then_some(mailbox))
     }
 
     fn hand_on(&self, packet: &Arc<MediaPacket>, workers: u64, tap: bool) {

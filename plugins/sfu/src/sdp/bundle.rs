@@ -7,11 +7,11 @@ use super::media::ParsedSection;
 use gst_sdp::SDPMessageRef;
 use std::collections::HashSet;
 
-/// Checks that all audio and video m-lines in use share one transport. Other m-lines are going to be refused, so theirs do
-/// not matter.
+/// Checks that all m-lines of media and data channels in use share one transport. Other m-lines are going to be refused, so theirs
+/// do not matter.
 pub(super) fn check(message: &SDPMessageRef, sections: &[ParsedSection]) -> Result<(), SdpError> {
     let used: Vec<_> = sections.iter().filter(|s| s.in_use()).collect();
-    if let Some(alone) = used.iter().find(|s| !s.rtcp_mux) {
+    if let Some(alone) = used.iter().find(|s| s.media.kind.is_some() && !s.rtcp_mux) {
         return Err(SdpError::NoRtcpMux(alone.name()));
     }
     let [first, others @ ..] = used.as_slice() else {

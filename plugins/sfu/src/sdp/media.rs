@@ -7,7 +7,7 @@ use super::error::Section;
 use super::payloads::Payloads;
 use super::sources::Sources;
 use gst_rtc_core::media::{
-    Direction, Extension, ExtensionMap, MediaDescription, MediaKind, MediaLine,
+    DataDescription, Direction, Extension, ExtensionMap, MediaDescription, MediaKind, MediaLine,
 };
 use gst_sdp::{SDPMediaRef, SDPMessageRef};
 use std::collections::HashSet;
@@ -22,9 +22,9 @@ pub(super) struct ParsedSection {
 }
 
 impl ParsedSection {
-    /// Audio or video that is not refused.
+    /// Audio, video or data channels that are not refused.
     pub(super) fn in_use(&self) -> bool {
-        self.media.kind.is_some() && !self.media.rejected
+        (self.media.kind.is_some() || self.media.data.is_some()) && !self.media.rejected
     }
 
     pub(super) fn name(&self) -> Section {
@@ -34,6 +34,12 @@ impl ParsedSection {
         }
     }
 }
+
+/// What counts where an m-line of data channels does not say otherwise (RFC 8841 §5.1, §6.1).
+const DATA_DEFAULTS: DataDescription = DataDescription {
+    port: 5000,
+    max_message: 65_536,
+};
 
 /// What the session says for all m-lines that do not say otherwise.
 #[derive(Default)]
@@ -93,6 +99,12 @@ fn parse(
     reader.finish(media)
 }
 
+/// Data channels over SCTP. What else goes by the name of application is nothing we know.
+fn data(media: &SDPMediaRef) -> Option<DataDescription> {
+    let channels = media.formats().any(|format| format == "webrtc-datachannel");
+    (media.media() == Some("application") && channels).then_some(DATA_DEFAULTS)
+}
+
 fn kind(media: &SDPMediaRef) -> Option<MediaKind> {
     match media.media() {
         Some("audio") => Some(MediaKind::Audio),
@@ -105,6 +117,7 @@ fn kind(media: &SDPMediaRef) -> Option<MediaKind> {
 struct Reader<'a> {
     name: &'a Section,
     kind: Option<MediaKind>,
+    data: Option<DataDescription>,
     direction: Direction,
     extensions: ExtensionMap,
     payloads: Payloads<'a>,
@@ -121,6 +134,7 @@ impl<'a> Reader<'a> {
         Reader {
             name,
             kind: kind(media),
+            data: data(media),
             direction: defaults.direction,
             extensions: defaults.extensions.clone(),
             payloads: Payloads::new(name),
@@ -138,7 +152,7 @@ impl<'a> Reader<'a> {
             "ice-ufrag" => self.ice = true,
             "rtcp-mux" | "rtcp-mux-only" => self.rtcp_mux = true,
             "bundle-only" => self.bundle_only = true,
-            _ if self.kind.is_none() => self.direction(key),
+            _ if self.kind.is_none() => self.other_attribute(key, value),
             "rtpmap" => self.payloads.rtpmap(value)?,
             "fmtp" => self.payloads.fmtp(value)?,
             "rtcp-fb" => self.payloads.feedback(value)?,
@@ -152,6 +166,17 @@ impl<'a> Reader<'a> {
             _ => self.direction(key),
         }
         Ok(())
+    }
+
+    fn other_attribute(&mut self, key: &str, value: &str) {
+        let value = value.trim();
+        match (&mut self.data, key) {
+            (Some(data), "sctp-port") => data.port = value.parse().unwrap_or(data.port),
+            (Some(data), "max-message-size") => {
+                data.max_message = value.parse().unwrap_or(data.max_message);
+            }
+            _ => self.direction(key),
+        }
     }
 
     fn direction(&mut self, key: &str) {
@@ -185,6 +210,7 @@ impl<'a> Reader<'a> {
                 msid: self.msid.or_else(|| self.sources.msid().and_then(msid)),
                 ssrcs: self.sources.finish(),
                 rtcp_rsize: self.rtcp_rsize,
+                data: self.data.filter(|_| !rejected),
             },
         })
     }

@@ -3,8 +3,8 @@
 
 use super::write_candidate;
 use gst_rtc_core::media::{
-    Direction, Fingerprint, MediaDescription, PayloadParams, SessionDescription, Setup,
-    SsrcDescription, TransportDescription,
+    DataDescription, Direction, Fingerprint, MediaDescription, PayloadParams, SessionDescription,
+    Setup, SsrcDescription, TransportDescription,
 };
 use gst_sdp::{SDPMedia, SDPMessage};
 
@@ -26,8 +26,10 @@ pub fn write(description: &SessionDescription, id: u64, version: u64) -> String 
     for (index, media) in description.media.iter().enumerate() {
         let mut section = Section::new(media);
         section.transport(&description.transport);
-        if !media.rejected {
-            section.media(media);
+        match &media.data {
+            _ if media.rejected => {}
+            Some(data) => section.data(data),
+            None => section.media(media),
         }
         if tagged == Some(index) {
             section.candidates(&description.transport);
@@ -118,6 +120,11 @@ impl Section {
         }
         self.layers(media);
         self.sources(media);
+    }
+
+    fn data(&mut self, data: &DataDescription) {
+        self.set("sctp-port", &data.port.to_string());
+        self.set("max-message-size", &data.max_message.to_string());
     }
 
     fn payload(&mut self, payload: &PayloadParams) {

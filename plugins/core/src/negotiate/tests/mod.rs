@@ -87,6 +87,7 @@ fn line(mid: &str, direction: Direction, payloads: Vec<PayloadParams>) -> MediaD
         rids: Vec::new(),
         msid: None,
         rtcp_rsize: true,
+        data: None,
     }
 }
 

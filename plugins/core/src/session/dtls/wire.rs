@@ -32,6 +32,11 @@ impl Wire {
         }
     }
 
+    /// Sends application data, whose amount its protocol bounds.
+    pub(super) fn send_data(&mut self, data: Vec<u8>) {
+        self.outgoing.push_back(data);
+    }
+
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         // What is said after the last flight (an alert) was not collected.
         for data in self.take_written() {

@@ -86,6 +86,8 @@ fn config(
         dtls_client,
         certificate: certificate.clone(),
         profiles: SrtpProfile::PREFERRED.to_vec(),
+        data: None,
+        data_rate: 0,
     }
 }
 

@@ -43,6 +43,10 @@ impl Worker {
                 self.mailbox().media_taken();
                 self.engine.handle_relayed(now, &packet);
             }
+            Command::Data(message) => {
+                self.mailbox().media_taken();
+                self.engine.send_data(now, &message);
+            }
             Command::AddRoom(room) => engine.add_room(room),
             Command::RemoveRoom(room) => engine.remove_room(now, room),
             Command::AddParticipant(room, participant) => engine.add_participant(room, participant),
@@ -77,6 +81,7 @@ impl Worker {
             } => {
                 engine.update_session(now, session, receive, slots);
             }
+            Command::SetData(session, spec) => engine.set_data(now, session, spec),
             Command::CloseSession(session) => engine.close_session(now, session),
             Command::AddCandidate(session, candidate) => {
                 engine.add_remote_candidate(now, session, candidate)

@@ -44,13 +44,14 @@ const OFFER: &str = "v=0\r\n\
     a=fmtp:97 apt=96\r\n\
     m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
     a=mid:2\r\n\
-    a=sctp-port:5000\r\n";
+    a=sctp-port:5000\r\n\
+    a=max-message-size:262144\r\n";
 
 const SESSION: &str = "v=0\r\n\
     o=- 7 1 IN IP4 127.0.0.1\r\n\
     s=-\r\n\
     t=0 0\r\n\
-    a=group:BUNDLE 0 1\r\n\
+    a=group:BUNDLE 0 1 2\r\n\
     a=extmap-allow-mixed\r\n\
     a=msid-semantic: WMS *\r\n\
     a=ice-lite\r\n";
@@ -66,10 +67,13 @@ const CANDIDATES: &str = "a=candidate:1 1 UDP 2130706431 127.0.0.1 5000 typ host
     a=candidate:2 1 TCP 1015021823 127.0.0.1 5000 typ host tcptype passive\r\n\
     a=end-of-candidates\r\n";
 
-const REFUSED: &str = "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+const DATA: &str = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
     c=IN IP4 0.0.0.0\r\n\
     a=mid:2\r\n\
-    a=inactive\r\n";
+    a=sendrecv\r\n";
+
+const DATA_PARAMETERS: &str = "a=sctp-port:5000\r\n\
+    a=max-message-size:262144\r\n";
 
 #[test]
 fn the_answer_to_a_publisher() {
@@ -111,8 +115,9 @@ fn the_answer_to_a_publisher() {
         TRANSPORT,
         MUX,
         video_formats,
-        REFUSED,
+        DATA,
         TRANSPORT,
+        DATA_PARAMETERS,
     ];
     assert_eq!(
         crate::sdp::write(&answer.description, 7, 1),
@@ -168,8 +173,9 @@ fn the_answer_to_a_receiver() {
         TRANSPORT,
         MUX,
         video_formats,
-        REFUSED,
+        DATA,
         TRANSPORT,
+        DATA_PARAMETERS,
     ];
     assert_eq!(
         crate::sdp::write(&answer.description, 7, 1),

@@ -224,22 +224,45 @@ fn slots_of_one_place_share_a_stream() {
 }
 
 #[test]
-fn data_channels_are_refused_and_media_goes_on() {
+fn data_channels_are_taken_beside_media() {
     for text in [CHROME_DATA, FIREFOX_DATA, AIORTC] {
         let answer = publish(text);
-        assert_eq!(answer.receive.len(), 2);
-        assert!(answer.description.media[2].rejected);
-        assert_eq!(
-            answer.refused[0].reason,
-            Refusal::Media("application".into())
-        );
+        assert_eq!((answer.receive.len(), answer.refused.len()), (2, 0));
+        let data = answer.data.expect("they were offered");
+        assert_eq!((data.port, data.max_message), (5000, 256 * 1024));
         let text = crate::sdp::write(&answer.description, 7, 1);
-        assert!(text.contains("a=group:BUNDLE 0 1\r\n"), "{text}");
-        assert!(
-            text.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"),
-            "{text}"
-        );
+        assert!(text.contains("a=group:BUNDLE 0 1 2\r\n"), "{text}");
+        assert!(text.contains("a=sctp-port:5000\r\n"), "{text}");
+        assert!(text.contains("a=max-message-size:262144\r\n"), "{text}");
+        assert_eq!(parse(&text), Ok(answer.description));
     }
+}
+
+#[test]
+fn data_channels_alone_make_a_session() {
+    let start = CHROME_DATA.find("m=audio").expect("an audio m-line");
+    let data = CHROME_DATA.find("m=application").expect("data channels");
+    let mid = parse(CHROME_DATA).expect("it is valid").media[2]
+        .mid
+        .clone();
+    let session = CHROME_DATA[..start].replace("BUNDLE 0 1 2", &format!("BUNDLE {mid}"));
+    let offer = session + &CHROME_DATA[data..];
+    let answer = publish(&offer);
+    assert!(answer.receive.is_empty() && answer.data.is_some());
+    let second = offer[offer.find("m=application").expect("there")..].replace("a=mid:2", "a=mid:3");
+    let twice = offer.replace("BUNDLE 2", "BUNDLE 2 3") + &second;
+    assert_eq!(publish(&twice).refused[0].reason, Refusal::Limit(1));
+}
+
+#[test]
+fn data_channels_of_old_peers_are_refused() {
+    let old = CHROME_DATA.replace("UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5000");
+    let answer = publish(&old);
+    assert_eq!(
+        answer.refused[0].reason,
+        Refusal::Media("application".into())
+    );
+    assert!(answer.description.media[2].rejected && answer.data.is_none());
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use crate::sdp::{parse, write};
 use gst_rtc_core::codec::Codec;
 use gst_rtc_core::media::{
-    Candidate, CandidateKind, Direction, Extension, ExtensionMap, Feedback, Fingerprint,
-    MediaDescription, MediaKind, MediaLine, PayloadParams, Proto, SessionDescription, Setup,
-    SsrcDescription, TransportDescription,
+    Candidate, CandidateKind, DataDescription, Direction, Extension, ExtensionMap, Feedback,
+    Fingerprint, MediaDescription, MediaKind, MediaLine, PayloadParams, Proto, SessionDescription,
+    Setup, SsrcDescription, TransportDescription,
 };
 use proptest::prelude::*;
 
@@ -186,9 +186,34 @@ fn media() -> impl Strategy<Value = MediaDescription> {
                     rids: rids.into_iter().collect(),
                     msid,
                     rtcp_rsize,
+                    data: None,
                 }
             },
         )
+    })
+}
+
+fn data() -> impl Strategy<Value = MediaDescription> {
+    (1..u16::MAX, any::<u32>()).prop_map(|(port, max_message)| MediaDescription {
+        mid: String::new(),
+        kind: None,
+        line: MediaLine {
+            media: "application".into(),
+            proto: "UDP/DTLS/SCTP".into(),
+            formats: vec!["webrtc-datachannel".into()],
+        },
+        rejected: false,
+        direction: Direction::SendRecv,
+        payloads: Vec::new(),
+        extensions: ExtensionMap::default(),
+        ssrcs: Vec::new(),
+        rids: Vec::new(),
+        msid: None,
+        rtcp_rsize: false,
+        data: Some(DataDescription {
+            port,
+            max_message: max_message.into(),
+        }),
     })
 }
 
@@ -203,6 +228,7 @@ fn bare(media: MediaDescription) -> MediaDescription {
         rids: Vec::new(),
         msid: None,
         rtcp_rsize: false,
+        data: None,
         ..media
     }
 }
@@ -210,7 +236,7 @@ fn bare(media: MediaDescription) -> MediaDescription {
 prop_compose! {
     fn description()(
         transport in transport(),
-        lines in prop::collection::vec((media(), prop::bool::weighted(0.2)), 1..6),
+        lines in prop::collection::vec((prop_oneof![4 => media(), 1 => data()], prop::bool::weighted(0.2)), 1..6),
     ) -> SessionDescription {
         let mut media: Vec<_> =
             lines.into_iter().map(|(m, refused)| if refused { bare(m) } else { m }).collect();
