@@ -5,6 +5,7 @@
 //! repeats until nothing is left. Time and randomness are passed in, so the same input gives the same output twice.
 
 pub mod arena;
+pub mod bwe;
 pub mod codec;
 pub mod data;
 pub mod engine;

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Puts the parts together: feedback in, an estimate out.
+
+use super::delay::{DelayDetector, Usage};
+use super::groups::Groups;
+use super::loss::{LossControl, Tally};
+use super::probe::Prober;
+use super::queue::{Order, Queue};
+use super::rate::RateControl;
+use super::sent::{Sent, SentLog};
+use super::throughput::Throughput;
+use crate::rtcp::TransportFeedback;
+use std::time::{Duration, Instant};
+
+/// A tick of feedback, µs.
+const TICK: i64 = 250;
+/// Ticks in the whole range of the 24-bit reference time.
+const REFERENCE_RANGE: i64 = 1 << 32;
+/// Without feedback for so long while packets go out, the peer cannot hear them, µs.
+const SILENCE: u64 = 1_500_000;
+/// Assumed before anything is measured.
+const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// Limits of an [`Estimator`], in bit/s.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The rate assumed before the first feedback. The first probe aims at three times as much.
+    pub start: u64,
+    /// Never less, so that audio passes.
+    pub min: u64,
+    /// Never more.
+    pub max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            start: 300_000,
+            min: 40_000,
+            max: 100_000_000,
+        }
+    }
+}
+
+/// Estimates the bandwidth towards one peer that sends transport-wide feedback.
+#[derive(Debug)]
+pub struct Estimator {
+    epoch: Instant,
+    log: SentLog,
+    groups: Groups,
+    delay: DelayDetector,
+    throughput: Throughput,
+    rate: RateControl,
+    loss: LossControl,
+    queue: Queue,
+    prober: Prober,
+    settings: Settings,
+    wanted: u64,
+    round_trip: Duration,
+    /// Newest time of the receiver's clock in ticks, unwrapped.
+    reference: Option<i64>,
+    /// The first packet since the last feedback, µs.
+    unheard: Option<u64>,
+    settled: bool,
+}
+
+impl Estimator {
+    /// For a path that has just come up. `epoch` is the origin of the times that [`sent`](Self::sent) takes.
+    pub fn new(now: Instant, epoch: Instant, settings: Settings) -> Estimator {
+        Estimator {
+            epoch,
+            log: SentLog::default(),
+            groups: Groups::default(),
+            delay: DelayDetector::default(),
+            throughput: Throughput::default(),
+            rate: RateControl::new(settings.start, (settings.min, settings.max)),
+            loss: LossControl::default(),
+            queue: Queue::default(),
+            prober: Prober::new(micros(epoch, now)),
+            settings,
+            wanted: 0,
+            round_trip: FIRST_ROUND_TRIP,
+            reference: None,
+            unheard: None,
+            settled: false,
+        }
+    }
+
+    /// What the path carries in bit/s; `None` before that is known.
+    pub fn estimate(&self) -> Option<u64> {
+        self.settled.then(|| self.current())
+    }
+
+    /// Round trip of media and its feedback, the delay of the feedback included.
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
+    /// Share of packets lost lately, 0 to 1.
+    pub fn loss(&self) -> f64 {
+        self.loss.fraction()
+    }
+
+    /// What arrives, in bit/s; `None` before half a second of packets.
+    pub fn throughput(&self) -> Option<u64> {
+        self.throughput.rate()
+    }
+
+    /// Says what the peer could use, in bit/s: more is not probed for. Default: 0.
+    pub fn set_wanted(&mut self, wanted: u64) {
+        self.wanted = wanted;
+    }
+
+    /// Notes a packet of `bytes` that is sent `at` microseconds after the epoch, and says its transport-wide sequence number.
+    #[inline]
+    pub fn sent(&mut self, at: u64, bytes: usize) -> u16 {
+        if self.unheard.is_none() {
+            self.unheard = Some(at);
+        }
+        let cluster = self.prober.current();
+        if cluster != 0 {
+            self.prober.sent(at, bytes);
+        }
+        self.log.push(at, bytes, cluster)
+    }
+
+    /// Takes a report of the peer.
+    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
+        let at = micros(self.epoch, now);
+        self.unheard = None;
+        let (received, tally) = self.settle(at, feedback);
+        self.measure_round_trip(at, &received);
+        let verdict = self.observe(&received);
+        if verdict == Usage::Over {
+            self.settled = true;
+            self.prober.postpone(at);
+        }
+        self.judge_probe(at);
+        let arriving = match verdict {
+            Usage::Over => self.throughput.of_full_path(),
+            _ => self.throughput.rate(),
+        };
+        self.control(at, verdict, arriving, &received);
+        let rate = self.rate.rate();
+        self.loss.update(at, tally, self.queue.is_standing(), rate);
+        self.settled |= arriving.is_some();
+    }
+
+    /// Does what is due, and says how many bytes of padding to send now for a probe; 0: none.
+    pub fn poll(&mut self, now: Instant) -> usize {
+        let at = micros(self.epoch, now);
+        if self.settled && self.unheard.is_some_and(|since| at >= since + SILENCE) {
+            self.rate.starve();
+            self.unheard = Some(at);
+        }
+        self.judge_probe(at);
+        if self.delay.usage() == Usage::Over || self.loss.is_high() {
+            self.prober.postpone(at);
+        }
+        self.prober.poll(at, self.current(), self.wanted)
+    }
+
+    /// When to call [`poll`](Self::poll) next.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let silence = self
+            .unheard
+            .filter(|_| self.settled)
+            .map(|since| since + SILENCE);
+        let wants_more = self.wanted as f64 > self.current() as f64 * 1.05;
+        let probe = self
+            .prober
+            .timeout()
+            .or(wants_more.then(|| self.prober.next()));
+        let at = [silence, probe].into_iter().flatten().min()?;
+        Some(self.epoch + Duration::from_micros(at))
+    }
+
+    /// Bytes of memory it takes.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.log.memory() + self.delay.memory()
+    }
+
+    fn current(&self) -> u64 {
+        let rate = self.rate.rate();
+        self.loss
+            .limit()
+            .map_or(rate, |limit| limit.min(rate))
+            .max(self.settings.min)
+    }
+
+    /// The packets that the report says have arrived, in the order they did, and counts of all.
+    fn settle(&mut self, at: u64, feedback: &TransportFeedback) -> (Vec<(Sent, i64)>, Tally) {
+        let offset = self.unwrap(feedback.reference_time);
+        let mut received = Vec::with_capacity(feedback.deltas.len());
+        let mut tally = Tally::default();
+        for (sequence, arrival) in feedback.arrivals() {
+            let Some(arrival) = arrival else {
+                if let Some(sent) = self.log.lost(at, sequence) {
+                    self.prober.lost(&sent);
+                    tally.lost += 1;
+                }
+                continue;
+            };
+            let Some(sent) = self.log.received(at, sequence) else {
+                continue;
+            };
+            let arrival = (arrival + offset) * TICK;
+            tally.received += 1;
+            tally.recovered += u32::from(sent.was_lost);
+            self.prober.received(&sent, arrival);
+            received.push((sent, arrival));
+        }
+        received.sort_by_key(|(_, arrival)| *arrival);
+        (received, tally)
+    }
+
+    /// What to add to the ticks of a report, so that they go on where the 24-bit reference time wraps.
+    fn unwrap(&mut self, reference_time: i32) -> i64 {
+        let ticks = i64::from(reference_time) * 256;
+        let newest = self.reference.unwrap_or(ticks);
+        let distance = (ticks - newest).rem_euclid(REFERENCE_RANGE);
+        let signed = if distance >= REFERENCE_RANGE / 2 {
+            distance - REFERENCE_RANGE
+        } else {
+            distance
+        };
+        let unwrapped = newest + signed;
+        self.reference = Some(newest.max(unwrapped));
+        unwrapped - ticks
+    }
+
+    fn measure_round_trip(&mut self, at: u64, received: &[(Sent, i64)]) {
+        let Some(newest) = received.iter().map(|(sent, _)| sent.at).max() else {
+            return;
+        };
+        let sample = Duration::from_micros(at.saturating_sub(newest));
+        // Mostly the least, since a queue and a slow report lengthen it; a longer path is believed after a while.
+        self.round_trip = sample.min(self.round_trip + self.round_trip / 50);
+    }
+
+    /// Over-use anywhere in the report is over-use.
+    fn observe(&mut self, received: &[(Sent, i64)]) -> Usage {
+        let mut over = false;
+        for (sent, arrival) in received {
+            self.throughput.packet(*arrival, sent.bytes);
+            if let Some(delta) = self.groups.packet(sent.at, *arrival) {
+                self.delay.group(delta);
+                over |= self.delay.usage() == Usage::Over;
+            }
+        }
+        if over {
+            Usage::Over
+        } else {
+            self.delay.usage()
+        }
+    }
+
+    fn control(
+        &mut self,
+        at: u64,
+        verdict: Usage,
+        arriving: Option<u64>,
+        received: &[(Sent, i64)],
+    ) {
+        let delays = received.iter().map(|(sent, at)| at - sent.at as i64);
+        let order = delays.min().map_or(Order::Go, |delay| {
+            let round_trip = self.round_trip.as_micros() as u64;
+            self.queue.update(at, delay, round_trip)
+        });
+        match order {
+            Order::Go => self.rate.update(at, verdict, arriving, self.round_trip),
+            Order::Drain => self.rate.drain(arriving),
+            Order::Hold => {}
+            Order::Restore => self.rate.restore(),
+        }
+    }
+
+    fn judge_probe(&mut self, at: u64) {
+        let Some(shown) = self.prober.result(at) else {
+            return;
+        };
+        self.settled = true;
+        if !self.loss.is_high() {
+            self.rate
+                .probed(at, shown.rate, shown.filled, self.throughput.rate());
+            self.loss.probed(shown.rate);
+        }
+    }
+}
+
+fn micros(epoch: Instant, now: Instant) -> u64 {
+    now.saturating_duration_since(epoch).as_micros() as u64
+}
