@@ -14,7 +14,7 @@ use openssl::ssl::{
 use openssl::x509::{X509, X509NameBuilder, X509Ref};
 
 /// What RFC 8827 §6.5 demands and more: forward secrecy and authenticated encryption, for RSA and ECDSA peers.
-const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
+pub(super) const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
 /// Enough for any node's uptime; the peer trusts the fingerprint, not the dates.
 const VALID_DAYS: u32 = 365;
 
@@ -34,14 +34,14 @@ impl Certificate {
     pub fn generate() -> Result<Certificate, SessionError> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
-        Certificate::from_key(key)
+        Certificate::from_key(key, CIPHERS)
     }
 
-    pub(super) fn from_key(key: PKey<Private>) -> Result<Certificate, SessionError> {
+    pub(super) fn from_key(key: PKey<Private>, ciphers: &str) -> Result<Certificate, SessionError> {
         let certificate = self_signed(&key)?;
         let bytes = certificate.digest(MessageDigest::sha256())?.to_vec();
         Ok(Certificate {
-            context: context(&key, &certificate)?,
+            context: context(&key, &certificate, ciphers)?,
             fingerprint: Fingerprint {
                 algorithm: "sha-256".into(),
                 bytes,
@@ -111,11 +111,15 @@ fn self_signed(key: &PKey<Private>) -> Result<X509, SessionError> {
     Ok(builder.build())
 }
 
-fn context(key: &PKey<Private>, certificate: &X509) -> Result<SslContext, SessionError> {
+fn context(
+    key: &PKey<Private>,
+    certificate: &X509,
+    ciphers: &str,
+) -> Result<SslContext, SessionError> {
     let mut builder = SslContext::builder(SslMethod::dtls())?;
     builder.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
     builder.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
-    builder.set_cipher_list(CIPHERS)?;
+    builder.set_cipher_list(ciphers)?;
     builder.set_options(
         SslOptions::NO_QUERY_MTU | SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION,
     );

@@ -3,6 +3,7 @@
 
 mod buffers;
 mod flight;
+mod records;
 mod wire;
 
 use super::certificate::{self, Certificate};
@@ -12,6 +13,7 @@ use crate::srtp::{KeyLengthError, MasterKey, Opener, Sealer, SrtpProfile};
 use flight::Flight;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, Ssl, SslStream, SslVerifyMode};
+use records::Records;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +58,15 @@ impl std::fmt::Debug for Keys {
 }
 
 /// One DTLS association.
-pub(super) struct Dtls {
+pub(super) enum Dtls {
+    /// From the first message on.
+    Whole(Box<Association>),
+    /// OpenSSL has been let go: the record layer is left.
+    Released(Box<Records>),
+}
+
+/// An association with OpenSSL at work.
+pub(super) struct Association {
     stream: SslStream<Wire>,
     client: bool,
     fingerprints: Arc<[Fingerprint]>,
@@ -75,6 +85,93 @@ impl Dtls {
         fingerprints: &[Fingerprint],
         profiles: &[SrtpProfile],
     ) -> Result<Dtls, SessionError> {
+        let association = Association::new(certificate, client, fingerprints, profiles)?;
+        Ok(Dtls::Whole(Box::new(association)))
+    }
+
+    /// Sends the ClientHello, once, when we are the client.
+    pub(super) fn start(&mut self, now: Instant) -> Progress {
+        match self {
+            Dtls::Whole(association) => association.start(now),
+            Dtls::Released(_) => Progress::None,
+        }
+    }
+
+    /// Takes a datagram that came by an authenticated path. `None` when it is not DTLS or too large.
+    pub(super) fn handle_datagram(&mut self, now: Instant, data: &[u8]) -> Option<Progress> {
+        if data.len() > MAX_DATAGRAM || !wire::is_whole(data) {
+            return None;
+        }
+        match self {
+            Dtls::Whole(association) => association.handle_datagram(now, data),
+            Dtls::Released(records) => Some(records.handle_datagram(data)),
+        }
+    }
+
+    /// Sends the last flight again when it is time.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Progress {
+        match self {
+            Dtls::Whole(association) => association.handle_timeout(now),
+            Dtls::Released(_) => Progress::None,
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Dtls::Whole(association) => association.flight.deadline(),
+            Dtls::Released(_) => None,
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Dtls::Whole(association) => association.stream.get_mut().poll_transmit(),
+            Dtls::Released(records) => records.poll_transmit(),
+        }
+    }
+
+    /// The next application data record.
+    pub(super) fn poll_received(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Dtls::Whole(association) => association.received.pop_front(),
+            Dtls::Released(records) => records.poll_received(),
+        }
+    }
+
+    /// Sends application data, one record and datagram each. Before the handshake is done it is dropped.
+    pub(super) fn send(&mut self, packets: impl Iterator<Item = bytes::Bytes>) {
+        match self {
+            Dtls::Whole(association) => association.send(packets),
+            Dtls::Released(records) => packets.for_each(|packet| records.send(&packet)),
+        }
+    }
+
+    /// Says goodbye (close_notify).
+    pub(super) fn close(&mut self) {
+        match self {
+            Dtls::Whole(association) => association.close(),
+            Dtls::Released(records) => records.close(),
+        }
+    }
+
+    /// Lets OpenSSL go, which frees tens of KiB, when the peer has shown that it has our last flight. Nothing changes for the peer.
+    pub(super) fn release(&mut self) {
+        let Dtls::Whole(association) = self else {
+            return;
+        };
+        if let Some(records) = association.records() {
+            *self = Dtls::Released(Box::new(records));
+        }
+    }
+}
+
+impl Association {
+    fn new(
+        certificate: &Certificate,
+        client: bool,
+        fingerprints: &[Fingerprint],
+        profiles: &[SrtpProfile],
+    ) -> Result<Association, SessionError> {
         let fingerprints: Arc<[_]> = fingerprints
             .iter()
             .filter(|f| certificate::is_usable(f))
@@ -93,7 +190,7 @@ impl Dtls {
             false => ssl.set_accept_state(),
         }
         let stream = SslStream::new(ssl, Wire::default())?;
-        Ok(Dtls {
+        Ok(Association {
             stream,
             client,
             fingerprints,
@@ -105,8 +202,7 @@ impl Dtls {
         })
     }
 
-    /// Sends the ClientHello, once, when we are the client.
-    pub(super) fn start(&mut self, now: Instant) -> Progress {
+    fn start(&mut self, now: Instant) -> Progress {
         if !self.client || self.started {
             return Progress::None;
         }
@@ -114,10 +210,9 @@ impl Dtls {
         self.drive(now).0
     }
 
-    /// Takes a datagram that came by an authenticated path. `None` when it is not DTLS or too large.
-    pub(super) fn handle_datagram(&mut self, now: Instant, data: &[u8]) -> Option<Progress> {
+    fn handle_datagram(&mut self, now: Instant, data: &[u8]) -> Option<Progress> {
         // A client that has not said hello expects nothing yet.
-        if data.len() > MAX_DATAGRAM || !wire::is_whole(data) || (self.client && !self.started) {
+        if self.client && !self.started {
             return None;
         }
         self.started = true;
@@ -128,8 +223,7 @@ impl Dtls {
         Some(progress)
     }
 
-    /// Sends the last flight again when it is time.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Progress {
+    fn handle_timeout(&mut self, now: Instant) -> Progress {
         if !self.flight.is_due(now) {
             return Progress::None;
         }
@@ -141,21 +235,16 @@ impl Dtls {
         progress
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.flight.deadline()
-    }
-
-    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        self.stream.get_mut().poll_transmit()
-    }
-
-    /// The next application data record.
-    pub(super) fn poll_received(&mut self) -> Option<Vec<u8>> {
-        self.received.pop_front()
+    /// What takes over when OpenSSL goes; `None` before the handshake is done.
+    fn records(&self) -> Option<Records> {
+        let ssl = self.stream.ssl();
+        self.connected
+            .then(|| Records::take_over(ssl, self.client, self.stream.get_ref().sent()))
+            .flatten()
     }
 
     /// Sends application data, one record and datagram each. Before the handshake is done it is dropped.
-    pub(super) fn send(&mut self, packets: impl Iterator<Item = bytes::Bytes>) {
+    fn send(&mut self, packets: impl Iterator<Item = bytes::Bytes>) {
         let mut packets = packets.peekable();
         if !self.connected || packets.peek().is_none() || !buffers::alloc(self.stream.ssl()) {
             return packets.for_each(drop);
@@ -172,8 +261,7 @@ impl Dtls {
         buffers::free(self.stream.ssl());
     }
 
-    /// Says goodbye (close_notify).
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         if self.started && buffers::alloc(self.stream.ssl()) {
             let _ = self.stream.shutdown(); // Only ever fails when there is nobody to tell.
         }

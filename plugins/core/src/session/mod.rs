@@ -47,6 +47,8 @@ const MAX_CANDIDATES: usize = 50;
 struct Media {
     sealer: Sealer,
     opener: Opener,
+    /// Something sealed by the peer came, so that it has all that DTLS had to tell it.
+    settled: bool,
 }
 
 /// One peer's transport.
@@ -161,6 +163,7 @@ impl Session {
         let counter = match opened {
             Some(Ok(len)) => {
                 self.heard = now;
+                self.settle();
                 return Some(len);
             }
             None => &mut self.stats.before_keys,
@@ -171,6 +174,17 @@ impl Session {
         };
         *counter += 1;
         None
+    }
+
+    /// The peer uses its keys: the handshake is over on its side as well.
+    fn settle(&mut self) {
+        let Some(media) = self.media.as_mut().filter(|media| !media.settled) else {
+            return;
+        };
+        media.settled = true;
+        if let Some(dtls) = &mut self.dtls {
+            dtls.release();
+        }
     }
 
     fn handle_stun(&mut self, now: Instant, path: Path, data: &[u8]) {
@@ -232,7 +246,11 @@ impl Session {
                     sealer,
                     opener,
                 } = *keys;
-                self.media = Some(Box::new(Media { sealer, opener }));
+                self.media = Some(Box::new(Media {
+                    sealer,
+                    opener,
+                    settled: false,
+                }));
                 self.events.push_back(SessionEvent::Connected(profile));
                 self.start_data();
             }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Data channels between participants.
 
+use super::client::Packet;
 use super::lab::{Lab, ROOM};
 use super::link::Impairment;
+use super::media;
 use gst_rtc_core::data::{DataMessage, FROM_PROTOCOL};
 use gst_rtc_core::engine::EngineEvent;
 use gst_rtc_core::id::{ParticipantId, SessionId};
+use gst_rtc_core::media::MediaKind;
 use std::time::Duration;
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 
@@ -27,7 +30,10 @@ fn game() -> ChannelConfig {
 
 /// Participants 1, 2, … each with one channel of that configuration, open.
 fn room(lab: &mut Lab, configs: &[ChannelConfig]) -> Vec<ChannelId> {
-    let talkers: Vec<_> = (1..).zip(configs).map(|(id, _)| lab.talker(id)).collect();
+    let talkers: Vec<_> = (1..)
+        .zip(configs)
+        .map(|(id, _)| lab.talker(id, &[]))
+        .collect();
     let channels = (talkers.iter().zip(configs))
         .map(|(client, config)| lab.touch(*client, |c| c.open(config.clone())))
         .collect();
@@ -66,9 +72,44 @@ fn a_message_reaches_the_others_that_have_the_channel_open() {
 }
 
 #[test]
+fn messages_and_goodbyes_pass_beside_media() {
+    let mut lab = Lab::new(6);
+    let talkers = [1, 2].map(|id| lab.talker(id, &[MediaKind::Audio]));
+    let channels = talkers.map(|client| lab.touch(client, |c| c.open(chat())));
+    lab.connect();
+    lab.run(Duration::from_secs(3));
+    // From its first packet on the server knows that the handshake is over for this peer, and no longer needs all of DTLS.
+    for id in [1, 2] {
+        let packet = Packet {
+            ssrc: Lab::ssrc(id, MediaKind::Audio),
+            pt: media::OPUS_PT,
+            sequence: 1,
+            timestamp: 1,
+            marker: false,
+            payload: vec![0xfc; 60],
+            audio_level: None,
+        };
+        lab.send(talkers[id as usize - 1], packet);
+    }
+    lab.run(Duration::from_secs(1));
+    for (from, to) in [(0, 1), (1, 0)] {
+        for number in 0..20u8 {
+            lab.touch(from, |client| client.write(channels[from], &[number; 3000]));
+        }
+        lab.run(Duration::from_secs(1));
+        let expected: Vec<_> = (0..20u8).map(|number| vec![number; 3000]).collect();
+        assert_eq!(payloads(&lab, to), expected);
+    }
+    lab.engine.close_session(lab.now, SessionId(1));
+    lab.collect();
+    lab.run(Duration::from_secs(1));
+    assert!(!lab.clients[1].rtc.is_alive(), "it was told goodbye");
+}
+
+#[test]
 fn a_participant_with_two_connections_gets_a_message_once() {
     let mut lab = Lab::new(2);
-    let clients = [lab.talker(1), lab.talker(2), lab.talker(2)];
+    let clients = [lab.talker(1, &[]), lab.talker(2, &[]), lab.talker(2, &[])];
     let channels = clients.map(|client| lab.touch(client, |c| c.open(chat())));
     lab.connect();
     lab.run(Duration::from_secs(3));

@@ -127,9 +127,29 @@ impl Lab {
 
     /// A participant `id` that publishes tracks of those kinds; its client.
     pub fn publisher(&mut self, id: u32, kinds: &[MediaKind]) -> usize {
+        self.participant(id, kinds, None)
+    }
+
+    /// A participant `id` with a connection that has data channels, and publishes tracks of those kinds; its client.
+    pub fn talker(&mut self, id: u32, kinds: &[MediaKind]) -> usize {
+        let data = DataSpec {
+            mid: "d".into(),
+            port: 5000,
+            max_message: MAX_MESSAGE,
+        };
+        self.participant(id, kinds, Some(data))
+    }
+
+    fn participant(&mut self, id: u32, kinds: &[MediaKind], data: Option<DataSpec>) -> usize {
         let client = self.add_client();
         self.engine.add_participant(ROOM, ParticipantId(id));
-        let mut parts = Parts::default();
+        if data.is_some() {
+            self.clients[client].start_sctp();
+        }
+        let mut parts = Parts {
+            data,
+            ..Parts::default()
+        };
         for (index, kind) in kinds.iter().enumerate() {
             let spec =
                 self.clients[client].declare_send(&format!("{kind}"), *kind, Lab::ssrc(id, *kind));
@@ -180,24 +200,6 @@ impl Lab {
             );
             parts.slots.push(spec);
         }
-        self.open(client, ParticipantId(id), parts);
-        client
-    }
-
-    /// A participant `id` with a connection that has data channels; its client.
-    pub fn talker(&mut self, id: u32) -> usize {
-        let client = self.add_client();
-        self.engine.add_participant(ROOM, ParticipantId(id));
-        self.clients[client].start_sctp();
-        let data = DataSpec {
-            mid: "d".into(),
-            port: 5000,
-            max_message: MAX_MESSAGE,
-        };
-        let parts = Parts {
-            data: Some(data),
-            ..Parts::default()
-        };
         self.open(client, ParticipantId(id), parts);
         client
     }

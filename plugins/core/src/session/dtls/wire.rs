@@ -15,6 +15,7 @@ pub(super) struct Wire {
     /// Written by OpenSSL, not yet seen by the flight.
     written: Vec<Vec<u8>>,
     outgoing: VecDeque<Vec<u8>>,
+    sent: Sent,
 }
 
 impl Wire {
@@ -37,6 +38,11 @@ impl Wire {
         self.outgoing.push_back(data);
     }
 
+    /// The last encrypted record that OpenSSL wrote.
+    pub(super) fn sent(&self) -> Sent {
+        self.sent
+    }
+
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         // What is said after the last flight (an alert) was not collected.
         for data in self.take_written() {
@@ -57,6 +63,7 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.sent.see(buf);
         if self.written.len() < MAX_QUEUED {
             self.written.push(buf.to_vec());
         }
@@ -68,20 +75,84 @@ impl Write for Wire {
     }
 }
 
+/// One record of a datagram (RFC 6347 §4.1).
+pub(super) struct Record<'a> {
+    pub(super) kind: u8,
+    pub(super) version: [u8; 2],
+    pub(super) epoch: u16,
+    /// 48 bits.
+    pub(super) sequence: u64,
+    pub(super) fragment: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The first record of a datagram, and the rest of it. `None` when it does not begin with a whole record.
+    pub(super) fn split(datagram: &'a [u8]) -> Option<(Record<'a>, &'a [u8])> {
+        let (header, rest) = datagram.split_first_chunk::<RECORD_HEADER>()?;
+        // 20 to 24: change_cipher_spec, alert, handshake, application_data, heartbeat; 254.x: DTLS 1.x.
+        if !(20..=24).contains(&header[0]) || header[1] != 254 {
+            return None;
+        }
+        let len = u16::from_be_bytes([header[11], header[12]]);
+        let (fragment, rest) = rest.split_at_checked(usize::from(len))?;
+        let [_, _, _, e0, e1, number @ ..] = header;
+        let sequence = number[..6]
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte));
+        let record = Record {
+            kind: header[0],
+            version: [header[1], header[2]],
+            epoch: u16::from_be_bytes([*e0, *e1]),
+            sequence,
+            fragment,
+        };
+        Some((record, rest))
+    }
+
+    pub(super) fn epoch_and_sequence(&self) -> u64 {
+        u64::from(self.epoch) << 48 | self.sequence
+    }
+}
+
+/// The last encrypted record that went out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) sequence: u64,
+    /// The part of the nonce that the record carried, in suites that have one.
+    pub(super) nonce: u64,
+}
+
+impl Sent {
+    /// What the next record carries. `None` when the numbers are used up.
+    pub(super) fn next(self) -> Option<Sent> {
+        let sequence = self.sequence + 1;
+        (sequence >> 48 == 0).then(|| Sent {
+            sequence,
+            nonce: self.nonce.wrapping_add(1),
+        })
+    }
+
+    fn see(&mut self, mut datagram: &[u8]) {
+        while let Some((record, rest)) = Record::split(datagram) {
+            if record.epoch > 0 {
+                self.sequence = record.sequence;
+                self.nonce = record
+                    .fragment
+                    .first_chunk()
+                    .map_or(0, |nonce| u64::from_be_bytes(*nonce));
+            }
+            datagram = rest;
+        }
+    }
+}
+
 /// True when the datagram is one or more whole records. OpenSSL would drop others too; this counts them.
 pub(super) fn is_whole(mut data: &[u8]) -> bool {
     loop {
-        let Some(header) = data.get(..RECORD_HEADER) else {
-            return false;
-        };
-        let len = RECORD_HEADER + usize::from(u16::from_be_bytes([header[11], header[12]]));
-        // 20 to 24: change_cipher_spec, alert, handshake, application_data, heartbeat; 254.x: DTLS 1.x.
-        if !(20..=24).contains(&header[0]) || header[1] != 254 || len > data.len() {
-            return false;
-        }
-        data = &data[len..];
-        if data.is_empty() {
-            return true;
+        match Record::split(data) {
+            None => return false,
+            Some((_, [])) => return true,
+            Some((_, rest)) => data = rest,
         }
     }
 }

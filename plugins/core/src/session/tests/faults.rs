@@ -236,8 +236,13 @@ proptest! {
     }
 
     #[test]
-    fn a_connected_session_survives_any_clear_records(records in proptest::collection::vec(record(), 1..60)) {
+    fn a_connected_session_survives_any_clear_records(
+        records in proptest::collection::vec(record(), 1..60), released in any::<bool>(),
+    ) {
         let mut pair = Pair::connected(1);
+        if released {
+            prop_assert!(pair.media_flows(0) && is_released(&pair.server));
+        }
         for mut data in records {
             pair.server.handle_datagram(pair.now, path(SERVER, CLIENT), &mut data);
         }

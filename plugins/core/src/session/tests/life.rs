@@ -20,6 +20,74 @@ fn a_close_is_told_to_the_peer() {
     }
 }
 
+/// The server has received something and let OpenSSL go, the client has not.
+fn half_released(cipher: &str, dtls_client: bool) -> Pair {
+    let (a, b) = (with_cipher(cipher), with_cipher(cipher));
+    let client = config(true, dtls_client, &a, vec![b.fingerprint()]);
+    let server = config(false, !dtls_client, &b, vec![a.fingerprint()]);
+    let mut pair = Pair::new(1, client, server);
+    pair.run(Duration::from_secs(2));
+    assert!(pair.both_connected(), "{:?}", pair.events);
+    let up = path(SERVER, CLIENT);
+    assert!(exchange(
+        pair.now,
+        &mut pair.client,
+        &mut pair.server,
+        up,
+        1
+    ));
+    assert!(is_released(&pair.server) && !is_released(&pair.client));
+    pair.events.clear();
+    pair
+}
+
+#[test]
+fn a_close_is_told_between_openssl_and_what_takes_over_from_it() {
+    for cipher in [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+    ] {
+        for (dtls_client, close_client) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let mut pair = half_released(cipher, dtls_client);
+            let (closing, peer) = match close_client {
+                true => (&mut pair.client, "server"),
+                false => (&mut pair.server, "client"),
+            };
+            closing.close(pair.now);
+            pair.run(Duration::from_secs(1));
+            let closed = [(peer, SessionEvent::Closed)];
+            assert_eq!(
+                pair.events, closed,
+                "{cipher}, client says hello: {dtls_client}, client closes: {close_client}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_forged_goodbye_is_ignored_after_openssl_has_gone() {
+    let mut pair = half_released("ECDHE-ECDSA-AES128-GCM-SHA256", true);
+    pair.client.close(pair.now);
+    let mut goodbye = pair
+        .client
+        .poll_transmit()
+        .expect("a goodbye to the server")
+        .data;
+    for at in 0..goodbye.len() {
+        goodbye[at] ^= 1;
+        pair.server
+            .handle_datagram(pair.now, path(SERVER, CLIENT), &mut goodbye);
+        assert!(pair.server.is_connected(), "byte {at}");
+        goodbye[at] ^= 1;
+    }
+    pair.server
+        .handle_datagram(pair.now, path(SERVER, CLIENT), &mut goodbye);
+    assert!(!pair.server.is_connected());
+}
+
 #[test]
 fn without_a_path_both_sides_fail_after_30_seconds() {
     let mut pair = Pair::simple(1, true);

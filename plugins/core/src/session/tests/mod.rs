@@ -8,6 +8,8 @@ mod life;
 
 use super::*;
 use crate::media::{CandidateKind, Fingerprint, Proto, Setup, TransportDescription};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use rand::rngs::StdRng;
@@ -35,10 +37,17 @@ fn ecdsa() -> Arc<Certificate> {
     Arc::new(Certificate::generate().expect("a certificate"))
 }
 
+/// With one cipher suite.
+fn with_cipher(cipher: &str) -> Arc<Certificate> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("P-256");
+    let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
+    Arc::new(Certificate::from_key(key, cipher).expect("a certificate"))
+}
+
 /// As webrtcbin presents it before GStreamer 1.28.
 fn rsa() -> Arc<Certificate> {
     let key = PKey::from_rsa(Rsa::generate(2048).expect("a key")).expect("a key");
-    Arc::new(Certificate::from_key(key).expect("a certificate"))
+    Arc::new(Certificate::from_key(key, certificate::CIPHERS).expect("a certificate"))
 }
 
 fn candidate(at: &str) -> Candidate {
@@ -245,6 +254,11 @@ impl Pair {
         let one = exchange(now, &mut self.client, &mut self.server, up, index);
         one && exchange(now, &mut self.server, &mut self.client, down, index)
     }
+}
+
+/// Whether OpenSSL has been let go.
+fn is_released(session: &Session) -> bool {
+    matches!(session.dtls.as_deref(), Some(Dtls::Released(_)))
 }
 
 fn exchange(now: Instant, from: &mut Session, to: &mut Session, path: Path, index: u64) -> bool {
