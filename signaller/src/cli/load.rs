@@ -3,7 +3,7 @@
 
 use super::{Fault, banner};
 use clap::Args;
-use gst_rtc_signaller::load::{LoadConfig, LoadError, Target, measure_floor, run};
+use gst_rtc_signaller::load::{LoadConfig, LoadError, Target, Video, measure_floor, run};
 use std::time::Duration;
 
 /// The options of `load`.
@@ -50,6 +50,10 @@ pub(super) struct LoadArgs {
     /// Bit/s of each video, for example 800k or 1.5M.
     #[arg(long, value_name = "RATE", default_value = "1500k", value_parser = bitrate)]
     bitrate: u64,
+
+    /// Time between keyframes, besides those that are asked for. Browsers' encoders: 100s; those of broadcast software: 2s.
+    #[arg(long, value_name = "TIME", default_value = "100s", value_parser = duration)]
+    keyframe_interval: Duration,
 
     /// Video only.
     #[arg(long)]
@@ -134,7 +138,10 @@ impl LoadArgs {
             target: self.target(),
             publishers: usize::from(self.publishers),
             subscribers: usize::from(self.subscribers),
-            bitrate: self.bitrate,
+            video: Video {
+                bitrate: self.bitrate,
+                keyframe_interval: self.keyframe_interval,
+            },
             audio: !self.no_audio,
             duration: self.duration,
             join_within: self.join_within,

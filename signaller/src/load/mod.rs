@@ -64,6 +64,15 @@ pub enum Target {
     },
 }
 
+/// A video track.
+#[derive(Clone, Copy, Debug)]
+pub struct Video {
+    /// Bit/s.
+    pub bitrate: u64,
+    /// A keyframe comes so often, besides those that are asked for. It is four times as large as another frame, and sent at once.
+    pub keyframe_interval: Duration,
+}
+
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct LoadConfig {
@@ -73,8 +82,8 @@ pub struct LoadConfig {
     pub publishers: usize,
     /// Participants that receive everything.
     pub subscribers: usize,
-    /// Bit/s of each video track.
-    pub bitrate: u64,
+    /// Each video track.
+    pub video: Video,
     /// Audio too.
     pub audio: bool,
     /// How long to measure.
@@ -276,7 +285,7 @@ impl Run {
                 .map_err(LoadError::Publish)?;
             self.sessions.extend(call.resource.take());
             self.driver
-                .add(Peer::new(Instant::now(), call, config.bitrate));
+                .add(Peer::new(Instant::now(), call, config.video));
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -298,7 +307,7 @@ impl Run {
             audio,
             video: config.publishers,
         };
-        let began = Instant::now();
+        let (began, video) = (Instant::now(), config.video);
         let join = |n: usize| {
             let (endpoint, certificate, driver) = (
                 endpoint.clone(),
@@ -313,7 +322,7 @@ impl Run {
                 tokio::time::sleep_until(at.into()).await;
                 let mut call = dial::dial(&endpoint, purpose, &certificate).await?;
                 let session = call.resource.take();
-                driver.add(Peer::new(Instant::now(), call, 0));
+                driver.add(Peer::new(Instant::now(), call, video));
                 Ok(session)
             }
         };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection: a socket, a session, and what it is for.
 
+use super::Video;
 use super::dial::Call;
 use super::publisher::Publisher;
 use super::stamp::since_1970;
@@ -36,11 +37,11 @@ pub(super) enum Role {
 }
 
 impl Peer {
-    /// An answered call. Video is published with `bitrate` bit/s.
-    pub(super) fn new(now: Instant, call: Call, bitrate: u64) -> Peer {
+    /// An answered call. What it publishes is like `video`.
+    pub(super) fn new(now: Instant, call: Call, video: Video) -> Peer {
         let role = match call.accepted.slots.as_slice() {
             [] => Role::Subscriber(Subscriber::new(now, call.accepted.receive)),
-            slots => Role::Publisher(Publisher::new(now, slots, bitrate)),
+            slots => Role::Publisher(Publisher::new(now, slots, video)),
         };
         Peer {
             socket: UdpSocket::from_std(call.socket),

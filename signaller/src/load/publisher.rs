@@ -3,6 +3,7 @@
 //!
 //! Headers and payload descriptors are what encoders write, the rest is zero: no SFU looks deeper.
 
+use super::Video;
 use super::stamp::{STAMP, Stamp, since_1970};
 use gst_rtc_core::media::{Extension, MediaKind, SlotSpec};
 use gst_rtc_core::rtcp;
@@ -17,8 +18,6 @@ const VIDEO_PAYLOAD: usize = 1200;
 const AUDIO_PAYLOAD: usize = 160;
 const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 const VIDEO_INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / 30);
-/// A keyframe without being asked.
-const KEYFRAME_INTERVAL: Duration = Duration::from_secs(3);
 /// A keyframe has so many times the bytes of another frame.
 const KEYFRAME_SIZE: usize = 4;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,19 +56,20 @@ struct Picture {
     id: u16,
     bytes_per_frame: usize,
     credit: usize,
+    keyframe_interval: Duration,
     keyframe_at: Instant,
 }
 
 impl Publisher {
-    /// Sends on `slots`, video with `bitrate` bit/s, from `now` on.
-    pub(super) fn new(now: Instant, slots: &[SlotSpec], bitrate: u64) -> Publisher {
+    /// Sends on `slots`, video like `video`, from `now` on.
+    pub(super) fn new(now: Instant, slots: &[SlotSpec], video: Video) -> Publisher {
         let cname = slots
             .iter()
             .find_map(|slot| slot.ssrc.cname.clone())
             .unwrap_or_else(|| "load".to_owned());
         let streams = slots
             .iter()
-            .map(|slot| Stream::new(now, slot.clone(), bitrate))
+            .map(|slot| Stream::new(now, slot.clone(), video))
             .collect();
         Publisher {
             streams,
@@ -163,12 +163,12 @@ impl Publisher {
 }
 
 impl Stream {
-    fn new(now: Instant, slot: SlotSpec, bitrate: u64) -> Stream {
+    fn new(now: Instant, slot: SlotSpec, video: Video) -> Stream {
         let interval = match slot.kind {
             MediaKind::Audio => AUDIO_INTERVAL,
             MediaKind::Video => VIDEO_INTERVAL,
         };
-        let bytes_per_frame = (bitrate as f64 / 8.0 * VIDEO_INTERVAL.as_secs_f64()) as usize;
+        let bytes_per_frame = (video.bitrate as f64 / 8.0 * VIDEO_INTERVAL.as_secs_f64()) as usize;
         Stream {
             interval,
             due: now,
@@ -183,6 +183,7 @@ impl Stream {
                 id: rand::random::<u16>() & 0x7fff,
                 bytes_per_frame,
                 credit: 0,
+                keyframe_interval: video.keyframe_interval,
                 keyframe_at: now,
             },
             kept: VecDeque::new(),
@@ -214,7 +215,7 @@ impl Stream {
         let keyframe = picture.keyframe_at <= now;
         picture.credit += picture.bytes_per_frame;
         let packets = if keyframe {
-            picture.keyframe_at = now + KEYFRAME_INTERVAL;
+            picture.keyframe_at = now + picture.keyframe_interval;
             (KEYFRAME_SIZE * picture.bytes_per_frame).div_ceil(VIDEO_PAYLOAD)
         } else {
             (picture.credit / VIDEO_PAYLOAD).max(1)
