@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One received media packet, parsed once and shared by everybody who forwards it.
 
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Dependency, DependencyReader};
 use crate::id::TrackId;
 use crate::media::{Extension, ExtensionMap};
 use crate::rtp;
@@ -44,7 +44,8 @@ pub struct MediaPacket {
     pub audio_level: Option<(u8, bool)>,
     /// Video orientation byte (3GPP TS 26.114), when the sender wrote one.
     pub orientation: Option<u8>,
-    dependency: Range<usize>,
+    descriptor: Range<usize>,
+    dependency: Option<Box<Dependency>>,
     header: rtp::Header,
     data: Box<[u8]>,
 }
@@ -96,7 +97,8 @@ impl MediaPacket {
             capture_synced: origin.capture_synced,
             audio_level: None,
             orientation: None,
-            dependency: 0..0,
+            descriptor: 0..0,
+            dependency: None,
             header,
             data,
         };
@@ -105,7 +107,7 @@ impl MediaPacket {
     }
 
     fn read_extensions(&mut self, map: &ExtensionMap) {
-        let (mut level, mut orientation, mut dependency) = (None, None, 0..0);
+        let (mut level, mut orientation, mut descriptor) = (None, None, 0..0);
         for (id, value) in self.header.extensions(&self.data) {
             match (map.extension(id), value) {
                 (Some(Extension::AudioLevel), [byte, ..]) => {
@@ -114,12 +116,12 @@ impl MediaPacket {
                 (Some(Extension::VideoOrientation), [byte, ..]) => orientation = Some(*byte),
                 (Some(Extension::DependencyDescriptor), _) => {
                     let start = value.as_ptr() as usize - self.data.as_ptr() as usize;
-                    dependency = start..start + value.len();
+                    descriptor = start..start + value.len();
                 }
                 _ => {}
             }
         }
-        (self.audio_level, self.orientation, self.dependency) = (level, orientation, dependency);
+        (self.audio_level, self.orientation, self.descriptor) = (level, orientation, descriptor);
     }
 
     /// The whole packet as received, header included.
@@ -132,9 +134,52 @@ impl MediaPacket {
         &self.data[self.header.payload.clone()]
     }
 
-    /// The AV1 dependency descriptor as received; empty when there is none.
+    /// The dependency descriptor as received; empty when there is none.
     pub fn dependency_descriptor(&self) -> &[u8] {
-        &self.data[self.dependency.clone()]
+        &self.data[self.descriptor.clone()]
+    }
+
+    /// What the dependency descriptor says, once read.
+    pub fn dependency(&self) -> Option<&Dependency> {
+        self.dependency.as_deref()
+    }
+
+    /// Reads the dependency descriptor, if there is one; `reader` is that of the stream. What it says takes the place of what the
+    /// payload seems to say, which may be encrypted.
+    pub fn read_dependency(&mut self, reader: &mut DependencyReader) {
+        if self.descriptor.is_empty() {
+            return;
+        }
+        let Some(dependency) = reader.read(self.dependency_descriptor()) else {
+            return;
+        };
+        let of_payload = self.description;
+        let keyframe = dependency.start_of_frame && dependency.is_key();
+        self.description = codec::Description {
+            start_of_frame: dependency.start_of_frame,
+            end_of_frame: dependency.end_of_frame,
+            keyframe,
+            temporal: Some(dependency.temporal),
+            spatial: Some(dependency.spatial),
+            resolution: dependency
+                .structure
+                .resolution(dependency.spatial)
+                .filter(|_| dependency.start_of_frame)
+                .or(of_payload.resolution.filter(|_| keyframe)),
+            ..of_payload
+        };
+        self.dependency = Some(Box::new(dependency));
+    }
+
+    /// Spatial and temporal layer, where packets of one layer can be left out without harm to those below: with a
+    /// dependency descriptor, and in VP8 and VP9 with what their payload descriptors say. Otherwise the base layer.
+    pub fn layers(&self) -> (u8, u8) {
+        let selectable = self.dependency.is_some() || matches!(self.codec, Codec::Vp8 | Codec::Vp9);
+        let description = Some(&self.description).filter(|_| selectable);
+        (
+            description.and_then(|d| d.spatial).unwrap_or(0),
+            description.and_then(|d| d.temporal).unwrap_or(0),
+        )
     }
 
     /// The SSRC as received.

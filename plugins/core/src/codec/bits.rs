@@ -19,6 +19,20 @@ impl<'a> BitReader<'a> {
         }
     }
 
+    /// Starts behind the first `bits` bits.
+    pub(super) fn at(data: &'a [u8], bits: usize) -> Self {
+        BitReader {
+            rest: data.get(bits / 8..).unwrap_or(&[]),
+            used: (bits % 8) as u32,
+            zeros: None,
+        }
+    }
+
+    /// Bits read so far of `data`, with which it was made by [`new`](Self::new).
+    pub(super) fn position(&self, data: &[u8]) -> usize {
+        (data.len() - self.rest.len()) * 8 + self.used as usize
+    }
+
     /// Reads a NAL unit: leaves out each 3 that follows two zero bytes (ITU-T H.264 §7.4.1.1).
     pub(super) fn rbsp(data: &'a [u8]) -> Self {
         BitReader {

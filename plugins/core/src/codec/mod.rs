@@ -10,6 +10,7 @@
 mod audio;
 mod av1;
 mod bits;
+mod dependency;
 mod h264;
 mod h265;
 mod picture_id;
@@ -18,6 +19,12 @@ mod vp9;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use dependency::rewrite as rewrite_dependency;
+pub use dependency::{
+    Dependency, Indication, Reader as DependencyReader, Structure as DependencyStructure,
+    Target as DecodeTarget,
+};
 
 use crate::media::MediaKind;
 
@@ -121,6 +128,11 @@ pub struct Description {
     /// stream may be cut before such a packet, but false is no proof of the contrary. H.264 and H.265 pictures have
     /// several when parameter sets come in packets of their own: all have the same timestamp.
     pub start_of_frame: bool,
+    /// The packet ends a picture (for VP9: one spatial layer of it), when the payload says so. Other codecs have the marker bit.
+    pub end_of_frame: bool,
+    /// A receiver of the temporal layer below this one can take this one too from here on (VP8: Y, RFC 7741 §4.2; VP9: U,
+    /// RFC 9628 §4.2).
+    pub switch_up: bool,
     /// Decoding can start with this packet: it begins a keyframe, or (H.264, H.265) holds the parameter sets before one.
     /// Always true for audio.
     pub keyframe: bool,
@@ -140,6 +152,15 @@ pub struct Description {
 /// Reads what an RTP payload says about itself. Never fails: what cannot be read stays at its default.
 pub fn describe(codec: Codec, payload: &[u8]) -> Description {
     (codec.format().describe)(payload)
+}
+
+/// Spatial layers and their resolutions, where a payload lists them (VP9 scalability structure, RFC 9628 §4.2.1).
+pub fn spatial_resolutions(
+    codec: Codec,
+    payload: &[u8],
+) -> impl Iterator<Item = (usize, (u16, u16))> + '_ {
+    let payload = if codec == Codec::Vp9 { payload } else { &[] };
+    vp9::resolutions(payload).enumerate()
 }
 
 /// Writes another picture id and TL0PICIDX over those of a payload, in place and without changing its length.

@@ -19,6 +19,8 @@ struct Descriptor {
     picture_id: Option<(usize, PictureId)>,
     tl0_pic_idx: Option<usize>,
     temporal: Option<u8>,
+    /// Y: depends on the base layer only.
+    sync: bool,
     /// Length of the descriptor.
     length: usize,
 }
@@ -33,6 +35,7 @@ impl Descriptor {
             picture_id: None,
             tl0_pic_idx: None,
             temporal: None,
+            sync: false,
             length: 1,
         };
         if first & 0x80 != 0 {
@@ -58,6 +61,7 @@ impl Descriptor {
         if present & 0x30 != 0 {
             let byte = *payload.get(offset)?;
             self.temporal = (present & 0x20 != 0).then_some(byte >> 6);
+            self.sync = present & 0x20 != 0 && byte & 0x20 != 0;
             offset += 1;
         }
         self.length = offset;
@@ -74,6 +78,8 @@ fn describe(payload: &[u8]) -> Description {
     let keyframe = descriptor.start && frame.first().is_some_and(|tag| tag & 0x01 == 0);
     Description {
         start_of_frame: descriptor.start,
+        end_of_frame: false,
+        switch_up: descriptor.sync,
         keyframe,
         temporal: descriptor.temporal,
         spatial: None,
@@ -172,7 +178,7 @@ mod tests {
         );
         assert_eq!(description.tl0_pic_idx, Some(0x2A));
         assert_eq!(description.temporal, Some(2));
-        assert!(description.keyframe);
+        assert!(description.keyframe && description.switch_up);
     }
 
     #[test]

@@ -20,17 +20,22 @@ const MAX_REFERENCES: usize = 3;
 struct Descriptor {
     /// First packet of a frame of one spatial layer (B).
     start: bool,
+    /// Last packet of it (E).
+    end: bool,
     /// Depends on an earlier picture (P).
     predicted: bool,
     picture_id: Option<(usize, PictureId)>,
     tl0_pic_idx: Option<usize>,
     layers: Option<Layers>,
-    resolution: Option<(u16, u16)>,
+    /// Where the scalability structure begins (V).
+    structure: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
 struct Layers {
     temporal: u8,
+    /// U: pictures of the layers above depend on nothing of those layers before.
+    switch_up: bool,
     spatial: u8,
 }
 
@@ -42,6 +47,7 @@ impl Descriptor {
             (flag(0x80), flag(0x40), flag(0x20), flag(0x10));
         let mut descriptor = Descriptor {
             start: flag(0x08),
+            end: flag(0x04),
             predicted,
             ..Descriptor::default()
         };
@@ -55,6 +61,7 @@ impl Descriptor {
             let byte = *payload.get(offset)?;
             descriptor.layers = Some(Layers {
                 temporal: byte >> 5,
+                switch_up: byte & 0x10 != 0,
                 spatial: byte >> 1 & 0x07,
             });
             offset += 1;
@@ -69,7 +76,8 @@ impl Descriptor {
             offset += references(payload.get(offset..)?)?;
         }
         if flag(0x02) {
-            descriptor.resolution = highest_resolution(payload.get(offset..)?);
+            payload.get(offset)?;
+            descriptor.structure = Some(offset);
         }
         Some(descriptor)
     }
@@ -84,18 +92,31 @@ fn references(list: &[u8]) -> Option<usize> {
     Some(last + 1)
 }
 
-/// Width and height of the highest spatial layer in the scalability structure, when it has resolutions (Y).
+/// Width and height of each spatial layer in the scalability structure, the lowest first, as far as it has them (Y).
+fn structure_resolutions(structure: &[u8]) -> impl Iterator<Item = (u16, u16)> + '_ {
+    let head = structure.first().copied().unwrap_or(0);
+    let layers = if head & 0x10 != 0 {
+        usize::from(head >> 5) + 1
+    } else {
+        0
+    };
+    let sizes = structure.get(1..).unwrap_or(&[]).chunks_exact(4);
+    sizes.take(layers).map_while(|size| {
+        let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
+        super::resolution(side(size[0], size[1]), side(size[2], size[3]))
+    })
+}
+
+/// Those of the scalability structure of a payload; none when it has no structure.
+pub(super) fn resolutions(payload: &[u8]) -> impl Iterator<Item = (u16, u16)> + '_ {
+    let structure = Descriptor::parse(payload).and_then(|d| payload.get(d.structure?..));
+    structure_resolutions(structure.unwrap_or(&[]))
+}
+
+/// The highest layer's resolution, when all are there.
 fn highest_resolution(structure: &[u8]) -> Option<(u16, u16)> {
-    let head = *structure.first()?;
-    if head & 0x10 == 0 {
-        return None;
-    }
-    let highest = usize::from(head >> 5);
-    let &[a, b, c, d] = structure.get(1 + highest * 4..)?.first_chunk()?;
-    super::resolution(
-        u16::from_be_bytes([a, b]).into(),
-        u16::from_be_bytes([c, d]).into(),
-    )
+    let layers = usize::from(structure.first()? >> 5) + 1;
+    structure_resolutions(structure).nth(layers - 1)
 }
 
 fn describe(payload: &[u8]) -> Description {
@@ -107,13 +128,17 @@ fn describe(payload: &[u8]) -> Description {
     let keyframe = descriptor.start && !descriptor.predicted && base;
     Description {
         start_of_frame: descriptor.start,
+        end_of_frame: descriptor.end,
+        switch_up: descriptor.layers.is_some_and(|layers| layers.switch_up),
         keyframe,
         temporal: descriptor.layers.map(|layers| layers.temporal),
         spatial: descriptor.layers.map(|layers| layers.spatial),
         picture_id: descriptor.picture_id.map(|(_, id)| id),
         tl0_pic_idx: descriptor.tl0_pic_idx.map(|offset| payload[offset]),
         resolution: if keyframe {
-            descriptor.resolution
+            descriptor
+                .structure
+                .and_then(|at| highest_resolution(payload.get(at..)?))
         } else {
             None
         },

@@ -223,12 +223,9 @@ impl Receiver {
             capture,
             capture_synced,
         };
-        Some(MediaPacket::new(
-            data,
-            header,
-            &line.spec.extensions,
-            origin,
-        ))
+        let mut packet = MediaPacket::new(data, header, &line.spec.extensions, origin);
+        packet.read_dependency(&mut stream.dependencies);
+        Some(packet)
     }
 
     fn payload(&self, line: usize, pt: u8) -> Option<&PayloadParams> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One RTP stream (SSRC) that a peer sends.
 
-use crate::codec::Codec;
+use crate::codec::{Codec, DependencyReader};
 use crate::media::MediaKind;
 use crate::nack::Generator;
 use crate::reception::Reception;
@@ -32,6 +32,7 @@ pub(crate) struct Stream {
     pub(crate) clock: StreamClock,
     pub(crate) reception: Reception,
     pub(crate) nack: Option<Generator>,
+    pub(crate) dependencies: DependencyReader,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     clock_rate: u32,
@@ -65,6 +66,7 @@ impl Stream {
             clock: StreamClock::new(clock_rate),
             reception: Reception::new(ssrc),
             nack: None,
+            dependencies: DependencyReader::default(),
             packets: 0,
             bytes: 0,
             clock_rate,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an encoding costs and shows, layer by layer, measured over about a second.
 
+use crate::codec;
 use crate::packet::MediaPacket;
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,9 @@ impl Meter {
         }
         if let Some(resolution) = packet.description.resolution {
             self.resolutions[spatial] = Some(resolution);
+            if packet.dependency().is_none() {
+                self.take_resolutions(packet);
+            }
         }
     }
 
@@ -109,6 +113,15 @@ impl Meter {
         (span >= LEAST).then(|| (sum(&self.current), span.as_secs_f64()))
     }
 
+    /// Those of all spatial layers, where the payload has them together.
+    fn take_resolutions(&mut self, packet: &MediaPacket) {
+        for (spatial, resolution) in codec::spatial_resolutions(packet.codec, packet.payload()) {
+            if let Some(known) = self.resolutions.get_mut(spatial) {
+                *known = Some(resolution);
+            }
+        }
+    }
+
     fn buckets(&self) -> impl Iterator<Item = &Bucket> {
         std::iter::once(&self.current).chain(&self.earlier)
     }
@@ -132,9 +145,9 @@ impl Meter {
 
 /// Spatial and temporal layer of a packet, as far as they are told apart.
 fn place(packet: &MediaPacket) -> (usize, usize) {
-    let index = |layer: Option<u8>, most: usize| usize::from(layer.unwrap_or(0)).min(most - 1);
+    let (spatial, temporal) = packet.layers();
     (
-        index(packet.description.spatial, SPATIAL),
-        index(packet.description.temporal, TEMPORAL),
+        usize::from(spatial).min(SPATIAL - 1),
+        usize::from(temporal).min(TEMPORAL - 1),
     )
 }

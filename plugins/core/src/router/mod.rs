@@ -13,9 +13,13 @@ mod numbers;
 mod outlet;
 mod repair;
 mod run;
+mod selector;
 mod slot;
 mod speech;
 mod track;
+
+#[cfg(test)]
+mod layer_tests;
 
 pub(crate) use clock::{SourceClock, StreamClock};
 pub(crate) use outlet::Outlet;

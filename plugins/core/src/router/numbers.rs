@@ -100,6 +100,11 @@ impl Numbers {
         self.earlier.front().unwrap_or(&self.current).out
     }
 
+    /// The source number behind the newest seen.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Where a source number stands.
     pub(super) fn place(&self, source: u64) -> Place {
         if source >= self.next {
@@ -124,7 +129,6 @@ impl Numbers {
     }
 
     /// Leaves a new packet out; `picture`: it is the first of a picture left out as a whole.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for layers within an encoding"))]
     pub(super) fn leave_out(&mut self, source: u64, picture: bool) {
         debug_assert!(source >= self.next, "a new packet");
         if source > self.next {

@@ -2,6 +2,7 @@
 //! Writing a packet for one peer: header and extensions anew, payload behind it, sealed in the send arena.
 
 use crate::arena::SendArena;
+use crate::codec;
 use crate::engine::Moment;
 use crate::media::{Extension, Path, SlotSpec};
 use crate::packet::MediaPacket;
@@ -10,6 +11,8 @@ use crate::session::{SRTP_OVERHEAD, Session};
 
 /// Room for a rewritten header with every extension, and for an original sequence number.
 const HEADER_ROOM: usize = 12 + 4 + 352;
+/// Bytes of the longest extension element (RFC 8285 §4.3).
+const MAX_DESCRIPTOR: usize = 255;
 
 /// Where a slot's packets go: the peer's transport and the buffer of what is to be sent.
 pub(crate) struct Outlet<'a> {
@@ -28,6 +31,10 @@ pub(super) struct Fields {
     pub(super) marker: bool,
     /// Set: a retransmission over RTX of the packet of this number (RFC 4588 §4).
     pub(super) original: Option<u64>,
+    /// How far frame numbers are moved in dependency descriptors.
+    pub(super) frame_shift: u16,
+    /// The decode target to which the stream is cut down.
+    pub(super) target: Option<u8>,
 }
 
 impl Outlet<'_> {
@@ -63,6 +70,35 @@ impl Outlet<'_> {
     }
 }
 
+impl Outlet<'_> {
+    /// Writes and seals a packet of nothing but padding (RFC 3550 §5.1), for a number behind which there is nothing else.
+    pub(super) fn pad(&mut self, moment: &Moment, spec: &SlotSpec, fields: &Fields) -> Option<()> {
+        let buffer = self.arena.space(HEADER_ROOM + 1 + SRTP_OVERHEAD);
+        let Fields { pt, ssrc, .. } = *fields;
+        let sequence = fields.sequence as u16;
+        let mut writer = HeaderWriter::new(buffer, pt, false, sequence, fields.timestamp, ssrc);
+        write_session(moment, spec, &mut writer);
+        let header = writer.finish();
+        buffer[0] |= 0x20;
+        buffer[header] = 1;
+        let len = self
+            .session
+            .seal_rtp(buffer, header, header + 1, fields.sequence)?;
+        self.arena.commit(&self.path, len);
+        Some(())
+    }
+}
+
+/// Writes the extensions that belong to the way and not to the packet.
+fn write_session(moment: &Moment, spec: &SlotSpec, writer: &mut HeaderWriter<'_>) {
+    if let Some(id) = spec.extensions.id(Extension::Mid) {
+        writer.extension(id, spec.mid.as_bytes());
+    }
+    if let Some(id) = spec.extensions.id(Extension::AbsSendTime) {
+        writer.extension(id, &moment.abs_send_time);
+    }
+}
+
 /// Writes the header: its length.
 fn header(
     moment: &Moment,
@@ -74,30 +110,45 @@ fn header(
     let Fields { pt, ssrc, .. } = *fields;
     let (sequence, marker) = (fields.sequence as u16, fields.marker);
     let ids = &spec.extensions;
-    let dependency = packet.dependency_descriptor();
-    let mut writer = if dependency.len() > 16 {
+    let mut room = [0; MAX_DESCRIPTOR];
+    let dependency = ids
+        .id(Extension::DependencyDescriptor)
+        .map(|id| (id, descriptor(packet, fields, &mut room)))
+        .filter(|(_, descriptor)| !descriptor.is_empty());
+    let mut writer = if dependency.is_some_and(|(_, descriptor)| descriptor.len() > 16) {
         HeaderWriter::new_two_byte(buffer, pt, marker, sequence, fields.timestamp, ssrc)
     } else {
         HeaderWriter::new(buffer, pt, marker, sequence, fields.timestamp, ssrc)
     };
-    if let Some(id) = ids.id(Extension::Mid) {
-        writer.extension(id, spec.mid.as_bytes());
-    }
+    write_session(moment, spec, &mut writer);
     if let (Some(id), Some((level, voice))) = (ids.id(Extension::AudioLevel), packet.audio_level) {
         writer.extension(id, &[level | u8::from(voice) << 7]);
-    }
-    if let Some(id) = ids.id(Extension::AbsSendTime) {
-        writer.extension(id, &moment.abs_send_time);
     }
     if let (Some(id), Some(orientation)) = (ids.id(Extension::VideoOrientation), packet.orientation)
     {
         writer.extension(id, &[orientation]);
     }
-    if let (Some(id), false) = (
-        ids.id(Extension::DependencyDescriptor),
-        dependency.is_empty(),
-    ) {
-        writer.extension(id, dependency);
+    if let Some((id, descriptor)) = dependency {
+        writer.extension(id, descriptor);
     }
     writer.finish()
+}
+
+/// The dependency descriptor for the receiver; empty when the packet has none.
+fn descriptor<'a>(
+    packet: &'a MediaPacket,
+    fields: &Fields,
+    room: &'a mut [u8; MAX_DESCRIPTOR],
+) -> &'a [u8] {
+    let received = packet.dependency_descriptor();
+    if received.is_empty() || fields.frame_shift == 0 && fields.target.is_none() {
+        return received;
+    }
+    // Which targets are left is said where each picture begins.
+    let begins = |d: &&codec::Dependency| d.start_of_frame && d.spatial == 0;
+    let dependency = packet.dependency().filter(begins);
+    let target = dependency.zip(fields.target);
+    let target = target.map(|(dependency, target)| (&*dependency.structure, target));
+    let length = codec::rewrite_dependency(received, fields.frame_shift, target, room);
+    &room[..length]
 }

@@ -6,8 +6,9 @@
 //! and it can be written again exactly as it was.
 
 use super::formats::Format;
-use super::numbers::{Numbers, Placed};
-use crate::codec;
+use super::numbers::{Numbers, Place, Placed};
+use super::selector::{Level, Selector, Verdict};
+use crate::codec::{self, Codec};
 use crate::engine::ClockPair;
 use crate::id::TrackId;
 use crate::packet::MediaPacket;
@@ -20,11 +21,26 @@ pub(super) struct Run {
     pub(super) track: TrackId,
     pub(super) epoch: u32,
     pub(super) encoding: u8,
-    pub(super) numbers: Numbers,
     formats: Arc<[Format]>,
+    numbers: Numbers,
+    selector: Selector,
     timestamp_shift: u32,
     picture_shift: u16,
     tl0_shift: u8,
+    frame_shift: u16,
+    /// Timestamp of the picture last left out.
+    left_out: Option<u32>,
+}
+
+/// What becomes of a packet, and its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    pub(super) placed: Placed,
+    /// False: others of its picture were left out, but its number was kept free before that was known.
+    pub(super) passes: bool,
+    pub(super) marker: bool,
+    /// The decode target to which the stream is cut down.
+    pub(super) target: Option<u8>,
 }
 
 /// The newest packet that went out, as far as a later one must continue it.
@@ -35,6 +51,7 @@ pub(super) struct Last {
     timestamp: u32,
     picture_id: u16,
     tl0: u8,
+    frame_number: u16,
     capture: Instant,
 }
 
@@ -50,30 +67,100 @@ impl Run {
     pub(super) fn new(
         packet: &MediaPacket,
         formats: Arc<[Format]>,
+        wanted: Level,
         first: First,
         last: Option<Last>,
     ) -> Run {
         let picture = packet.description.picture_id.map_or(0, |id| id.value);
         let tl0 = packet.description.tl0_pic_idx.unwrap_or(0);
-        let (sequence, timestamp, next_picture, next_tl0) = match last {
-            Some(last) => (
-                last.sequence + 1,
-                last.continued(packet),
-                last.picture_id.wrapping_add(1),
-                last.tl0.wrapping_add(1),
-            ),
-            None => (first.sequence, first.timestamp, picture, tl0),
+        let frame = packet.dependency().map_or(0, |d| d.frame_number);
+        let next = match last {
+            Some(last) => Next::after(last, packet),
+            None => Next {
+                sequence: first.sequence,
+                timestamp: first.timestamp,
+                picture_id: picture,
+                tl0,
+                frame_number: frame,
+            },
         };
         Run {
             track: packet.track,
             epoch: packet.epoch,
             encoding: packet.layer,
-            numbers: Numbers::new(packet.sequence, sequence),
             formats,
-            timestamp_shift: timestamp.wrapping_sub(packet.timestamp),
-            picture_shift: next_picture.wrapping_sub(picture),
-            tl0_shift: next_tl0.wrapping_sub(tl0),
+            numbers: Numbers::new(packet.sequence, next.sequence),
+            selector: Selector::new(packet, wanted),
+            timestamp_shift: next.timestamp.wrapping_sub(packet.timestamp),
+            picture_shift: next.picture_id.wrapping_sub(picture),
+            tl0_shift: next.tl0.wrapping_sub(tl0),
+            frame_shift: next.frame_number.wrapping_sub(frame),
+            left_out: None,
         }
+    }
+
+    /// Decides on a packet, and gives it a number if it is to have one.
+    pub(super) fn admit(
+        &mut self,
+        packet: &MediaPacket,
+        wanted: Level,
+        top: (u8, u8),
+    ) -> Option<Admitted> {
+        match self.numbers.place(packet.sequence) {
+            Place::New if self.selector.is_idle(packet, wanted) => {
+                let placed = self.numbers.take(packet.sequence);
+                Some(Admitted::whole(packet, placed))
+            }
+            Place::New => {
+                let next = self.numbers.next();
+                let verdict = self.selector.judge(packet, next, wanted, top);
+                if !verdict.passes {
+                    self.leave_out(packet);
+                    return None;
+                }
+                let placed = self.numbers.take(packet.sequence);
+                Some(Admitted::judged(packet, placed, verdict))
+            }
+            Place::Known(placed) => Some(self.admitted(packet, placed)),
+            Place::Nowhere => None,
+        }
+    }
+
+    /// A packet that has a number of ours, and what was decided on it.
+    pub(super) fn admitted(&self, packet: &MediaPacket, placed: Placed) -> Admitted {
+        Admitted::judged(packet, placed, self.selector.judge_again(packet))
+    }
+
+    /// The source's number, and where it is placed, for a number of ours.
+    pub(super) fn source_of(&self, sequence: u64) -> Option<(u64, Placed)> {
+        let source = self.numbers.source_of(sequence)?;
+        match self.numbers.place(source) {
+            Place::Known(placed) => Some((source, placed)),
+            _ => None,
+        }
+    }
+
+    /// The first of our numbers it remembers.
+    pub(super) fn first(&self) -> u64 {
+        self.numbers.first()
+    }
+
+    /// The level of layers that passes.
+    pub(super) fn level(&self) -> Level {
+        self.selector.level()
+    }
+
+    /// How far our frame numbers in dependency descriptors are from the source's.
+    pub(super) fn frame_shift(&self) -> u16 {
+        self.frame_shift
+    }
+
+    fn leave_out(&mut self, packet: &MediaPacket) {
+        let picture = self.left_out != Some(packet.timestamp);
+        self.left_out = Some(packet.timestamp);
+        // A receiver of VP8 takes a gap in the picture ids for a loss. In VP9 pictures refer to each other by them.
+        let closes = picture && packet.codec == Codec::Vp8;
+        self.numbers.leave_out(packet.sequence, closes);
     }
 
     /// True when the packet is of the same stream.
@@ -110,6 +197,7 @@ impl Run {
             timestamp: self.timestamp(packet),
             picture_id: self.picture_id(packet, placed),
             tl0: self.tl0(packet),
+            frame_number: self.frame_number(packet),
             clock_rate: packet.clock_rate,
             capture: packet.capture,
         }
@@ -131,6 +219,53 @@ impl Run {
             .description
             .tl0_pic_idx
             .map_or(0, |tl0| tl0.wrapping_add(self.tl0_shift))
+    }
+
+    fn frame_number(&self, packet: &MediaPacket) -> u16 {
+        packet
+            .dependency()
+            .map_or(0, |d| d.frame_number.wrapping_add(self.frame_shift))
+    }
+}
+
+impl Admitted {
+    fn whole(packet: &MediaPacket, placed: Placed) -> Admitted {
+        Admitted {
+            placed,
+            passes: true,
+            marker: packet.marker,
+            target: None,
+        }
+    }
+
+    fn judged(packet: &MediaPacket, placed: Placed, verdict: Verdict) -> Admitted {
+        Admitted {
+            placed,
+            passes: verdict.passes,
+            marker: packet.marker || verdict.ends_picture,
+            target: verdict.target,
+        }
+    }
+}
+
+/// The numbers of a run's first packet.
+struct Next {
+    sequence: u64,
+    timestamp: u32,
+    picture_id: u16,
+    tl0: u8,
+    frame_number: u16,
+}
+
+impl Next {
+    fn after(last: Last, packet: &MediaPacket) -> Next {
+        Next {
+            sequence: last.sequence + 1,
+            timestamp: last.continued(packet),
+            picture_id: last.picture_id.wrapping_add(1),
+            tl0: last.tl0.wrapping_add(1),
+            frame_number: last.frame_number.wrapping_add(1),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 //! A slot: one sending m-line whose source and layer may change while its numbers go on without a break.
 
 use super::formats::{Format, formats, matching};
-use super::numbers::Place;
 use super::outlet::{Fields, Outlet};
 use super::repair::Repair;
-use super::run::{First, Last, Run};
+use super::run::{Admitted, First, Last, Run};
+use super::selector::Level;
 use super::track::View;
 use crate::engine::{Assignment, Moment};
 use crate::id::TrackId;
@@ -17,6 +17,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Pictures after which a lower spatial layer should have become possible without a keyframe.
+const PATIENCE: u8 = 16;
 /// Runs remembered for answering NACKs.
 const RUNS: usize = 8;
 
@@ -48,6 +50,21 @@ impl Target {
             Target::Layer(layer) if view.is_active(layer.encoding) => Some(layer.encoding),
             Target::Layer(_) => Some(view.least),
             Target::Paused => None,
+        }
+    }
+
+    /// The layers of that encoding to be forwarded.
+    fn level(self, view: &View) -> Level {
+        match self {
+            Target::Layer(layer) if view.is_active(layer.encoding) => {
+                let top = view.top(layer.encoding);
+                if layer.spatial >= top.0 && layer.temporal >= top.1 {
+                    Level::EVERYTHING
+                } else {
+                    Level::up_to(layer.spatial, layer.temporal)
+                }
+            }
+            _ => Level::EVERYTHING,
         }
     }
 }
@@ -83,7 +100,10 @@ pub(crate) struct Slot {
     target: Target,
     source: Option<Source>,
     run: Option<Run>,
+    /// Highest spatial and temporal layer of the encoding.
     top: (u8, u8),
+    /// Pictures since a spatial layer is wanted that is not forwarded.
+    stuck: u8,
     earlier: VecDeque<Run>,
     last: Option<Last>,
     first: First,
@@ -101,6 +121,7 @@ impl Slot {
             source: None,
             run: None,
             top: (0, 0),
+            stuck: 0,
             earlier: VecDeque::new(),
             last: None,
             first: First {
@@ -148,10 +169,11 @@ impl Slot {
     /// The layer it forwards.
     pub(crate) fn current(&self) -> Option<Layer> {
         let run = self.run.as_ref()?;
+        let level = run.level();
         Some(Layer {
             encoding: run.encoding,
-            spatial: self.top.0,
-            temporal: self.top.1,
+            spatial: level.spatial.min(self.top.0),
+            temporal: level.temporal.min(self.top.1),
         })
     }
 
@@ -164,41 +186,60 @@ impl Slot {
         out: &mut Outlet<'_>,
     ) -> Forwarded {
         let wanted = self.target.encoding(view);
+        let level = self.target.level(view);
         let ours = self.run.as_ref().is_some_and(|run| run.is_of(packet));
-        if !ours && !self.begin_run(packet, wanted) {
+        if !ours && !self.begin_run(packet, wanted, level) {
             return match wanted {
                 Some(wanted) if packet.layer == wanted => Forwarded::NeedsKeyframe(wanted),
                 _ => Forwarded::Done,
             };
         }
         self.top = view.top(packet.layer);
-        self.send(moment, packet, out);
-        Forwarded::Done
+        self.send(moment, packet, level, out);
+        if self.is_stuck(packet, level) {
+            Forwarded::NeedsKeyframe(packet.layer)
+        } else {
+            Forwarded::Done
+        }
     }
 
     /// Sends a packet of the run.
-    fn send(&mut self, moment: &Moment, packet: &MediaPacket, out: &mut Outlet<'_>) -> Option<()> {
+    fn send(
+        &mut self,
+        moment: &Moment,
+        packet: &MediaPacket,
+        level: Level,
+        out: &mut Outlet<'_>,
+    ) -> Option<()> {
         let run = self.run.as_mut()?;
         let format = run.format(packet.payload_type)?;
-        let placed = match run.numbers.place(packet.sequence) {
-            Place::New => run.numbers.take(packet.sequence),
-            Place::Known(placed) => placed,
-            Place::Nowhere => return None,
-        };
-        let fields = Fields {
-            ssrc: self.spec.ssrc.ssrc,
-            pt: format.pt,
-            sequence: placed.sequence,
-            timestamp: run.timestamp(packet),
-            marker: packet.marker,
-            original: None,
-        };
-        let next = run.last(packet, placed);
+        let admitted = run.admit(packet, level, self.top)?;
+        let fields = fields(&self.spec, run, packet, admitted, format);
+        if !admitted.passes {
+            return out.pad(moment, &self.spec, &fields);
+        }
+        let next = run.last(packet, admitted.placed);
         let len = out.write(moment, &self.spec, &fields, packet, |payload| {
-            run.rewrite(packet, placed, payload)
+            run.rewrite(packet, admitted.placed, payload)
         })?;
         self.sent(packet, next, len);
         Some(())
+    }
+
+    /// True when another spatial layer is wanted than the one that is forwarded, and nothing but a keyframe will do: a
+    /// higher one begins there, and a lower one should have begun within a few pictures.
+    fn is_stuck(&mut self, packet: &MediaPacket, wanted: Level) -> bool {
+        let Some(run) = &self.run else { return false };
+        let (now, wanted) = (
+            run.level().spatial.min(self.top.0),
+            wanted.spatial.min(self.top.0),
+        );
+        if now == wanted {
+            self.stuck = 0;
+        } else if packet.description.start_of_frame {
+            self.stuck = self.stuck.saturating_add(1);
+        }
+        self.stuck > if now < wanted { 0 } else { PATIENCE }
     }
 
     fn sent(&mut self, packet: &MediaPacket, next: Last, len: usize) {
@@ -233,25 +274,16 @@ impl Slot {
     ) -> Option<()> {
         let sequence = self.extend(low)?;
         let run = self.run_of(sequence)?;
-        let source = run.numbers.source_of(sequence)?;
-        let Place::Known(placed) = run.numbers.place(source) else {
-            return None;
-        };
+        let (source, placed) = run.source_of(sequence)?;
         let packet = held(run.track, run.encoding, run.epoch, source)?;
+        let admitted = run.admitted(packet, placed);
         let format = run.format(packet.payload_type)?;
         let bytes = packet.bytes().len();
-        if !self.repair.allows(moment.now, sequence, bytes) {
+        if !admitted.passes || !self.repair.allows(moment.now, sequence, bytes) {
             return None;
         }
         let rtx = self.spec.ssrc.rtx.zip(format.rtx_pt);
-        let plain = Fields {
-            ssrc: self.spec.ssrc.ssrc,
-            pt: format.pt,
-            sequence,
-            timestamp: run.timestamp(packet),
-            marker: packet.marker,
-            original: None,
-        };
+        let plain = fields(&self.spec, run, packet, admitted, format);
         let fields = rtx.map_or(plain, |(ssrc, pt)| Fields {
             ssrc,
             pt,
@@ -280,7 +312,7 @@ impl Slot {
         self.run
             .iter()
             .chain(self.earlier.iter().rev())
-            .find(|run| run.numbers.first() <= sequence)
+            .find(|run| run.first() <= sequence)
     }
 
     /// What a sender report says of this slot now; `None` before its first packet.
@@ -303,7 +335,7 @@ impl Slot {
     }
 
     /// Starts a run at this packet if it is wanted and a decoder can start there.
-    fn begin_run(&mut self, packet: &MediaPacket, wanted: Option<u8>) -> bool {
+    fn begin_run(&mut self, packet: &MediaPacket, wanted: Option<u8>, level: Level) -> bool {
         // The same encoding of the same track, and yet not this run's: the source has begun anew, and the run goes nowhere.
         let stale = self
             .run
@@ -316,7 +348,7 @@ impl Slot {
         let formats = self.source.as_ref().map(|source| source.formats.clone());
         match formats {
             Some(formats) if begins && wanted.is_some() => {
-                self.run = Some(Run::new(packet, formats, self.first, self.last));
+                self.run = Some(Run::new(packet, formats, level, self.first, self.last));
                 true
             }
             _ => false,
@@ -330,6 +362,26 @@ impl Slot {
                 self.earlier.pop_front();
             }
         }
+    }
+}
+
+/// The header fields of a packet on its first way.
+fn fields(
+    spec: &SlotSpec,
+    run: &Run,
+    packet: &MediaPacket,
+    admitted: Admitted,
+    format: Format,
+) -> Fields {
+    Fields {
+        ssrc: spec.ssrc.ssrc,
+        pt: format.pt,
+        sequence: admitted.placed.sequence,
+        timestamp: run.timestamp(packet),
+        marker: admitted.marker,
+        original: None,
+        frame_shift: run.frame_shift(),
+        target: admitted.target,
     }
 }
 

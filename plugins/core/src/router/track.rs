@@ -120,8 +120,7 @@ impl Track {
         if taken {
             self.pending.push(packet.clone());
             let due = self.compared.is_none_or(|at| now >= at + COMPARE);
-            if due || !self.view.is_active(packet.layer) || packet.description.resolution.is_some()
-            {
+            if due || !self.view.is_active(packet.layer) || packet.description.keyframe {
                 self.compare(now);
             }
         }
