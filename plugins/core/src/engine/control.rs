@@ -112,7 +112,9 @@ impl Engine {
         let bit = 1u64.checked_shl(u32::from(worker)).unwrap_or(0);
         if wanted {
             track.interest |= bit;
-            self.request_keyframe(now, id);
+            if !self.relay_groups(id, worker) {
+                self.request_keyframe(now, id);
+            }
         } else {
             track.interest &= !bit;
         }
@@ -196,7 +198,11 @@ impl Engine {
             .filter_map(|(slot, s)| Some((slot, s.track()?)))
             .collect();
         for (slot, track) in shown {
-            self.subscribe(now, track, Subscriber { peer: key, slot });
+            let subscriber = Subscriber { peer: key, slot };
+            self.subscribe(now, track, subscriber);
+            if self.peers[key].slots[slot].is_replaying() {
+                self.queue_replay(now, subscriber);
+            }
         }
         self.reassign(now, key);
         true

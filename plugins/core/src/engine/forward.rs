@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The arena is handed out for sending when it holds this much: small enough to stay in the processor's cache.
-const ARENA_BYTES: usize = 256 * 1024;
+pub(super) const ARENA_BYTES: usize = 256 * 1024;
 
 /// Whether [`Engine::flush`] has more to forward.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +60,8 @@ impl Engine {
         let Some(track) = self.router.track_mut(packet.track) else {
             return;
         };
-        if track.accept(now, packet) && track.pending.len() == 1 {
+        let waited = !track.pending.is_empty();
+        if track.accept(now, packet) && !waited && !track.pending.is_empty() {
             self.dirty.push(packet.track);
         }
     }
@@ -92,10 +93,12 @@ impl Engine {
             };
             let (pending, view) = (std::mem::take(&mut track.pending), track.view());
             let mut keyframes = 0u8;
+            let mut waiting = Vec::new();
             while let Some(&subscriber) = track.subscribers.get(self.cursor.subscriber) {
                 if self.arena.len() >= ARENA_BYTES {
                     track.pending = pending;
                     self.request_keyframes(now, id, keyframes);
+                    self.begin_slots(now, &waiting);
                     return Flush::More;
                 }
                 self.cursor.subscriber += 1;
@@ -110,12 +113,18 @@ impl Engine {
                 };
                 let before = slot.counters.packets;
                 let fresh = before == 0;
+                let mut wanting = None;
                 for packet in &pending {
                     if let Forwarded::NeedsKeyframe(encoding) =
                         slot.forward(&moment, packet, &view, &mut out)
                     {
-                        keyframes |= 1 << encoding;
+                        wanting = Some(encoding);
                     }
+                }
+                match wanting {
+                    Some(_) if slot.lacks(&view).is_some() => waiting.push(subscriber),
+                    Some(encoding) => keyframes |= 1 << encoding,
+                    None => {}
                 }
                 let sent = slot.counters.packets - before;
                 self.stats.forwarded += sent;
@@ -132,9 +141,10 @@ impl Engine {
             pending.clear();
             track.pending = pending;
             self.request_keyframes(now, id, keyframes);
+            self.begin_slots(now, &waiting);
             self.next_track();
         }
-        Flush::Done
+        self.flush_replays(now)
     }
 
     fn next_track(&mut self) {
@@ -225,10 +235,8 @@ impl Engine {
                 wanted: true,
             });
         }
-        // One that cannot receive yet asks when it can; asking now would only delay the answer to that.
-        if self.peers.get(subscriber.peer).is_some_and(|p| p.connected) {
-            self.request_keyframe(now, id);
-        }
+        // One that cannot receive yet begins when it can; asking now would only delay the answer to that.
+        self.begin_slot(now, subscriber);
     }
 
     pub(super) fn unsubscribe(&mut self, id: TrackId, subscriber: Subscriber) {
@@ -239,6 +247,7 @@ impl Engine {
         track.subscribers.retain(|s| *s != subscriber);
         let gone = before > 0 && track.subscribers.is_empty();
         if gone && track.spec.home != self.config.worker {
+            track.end_relay();
             self.events.push_back(EngineEvent::Interest {
                 track: id,
                 wanted: false,

@@ -3,9 +3,10 @@
 
 use super::{CloseReason, Engine, EngineEvent};
 use crate::id::TrackId;
-use crate::media::{Candidate, ExtensionMap, MediaKind, Path};
+use crate::media::{Candidate, ExtensionMap, Path};
 use crate::packet::{MediaPacket, Origin};
 use crate::peer::RESTART;
+use crate::router::Subscriber;
 use crate::rtcp;
 use crate::rtp::{ExtendedSequence, Header};
 use crate::session::{Incoming, PacketKind, SessionEvent, demux, stun_username};
@@ -193,6 +194,9 @@ impl Engine {
             .find(|s| s.spec.ssrc.ssrc == media);
         let Some(slot) = slot else { return };
         slot.counters.pli += 1;
+        if slot.is_beginning(now) {
+            return;
+        }
         let (track, current) = (slot.track(), slot.current());
         match (track, current) {
             (Some(track), Some(current)) => {
@@ -235,7 +239,7 @@ impl Engine {
                 );
                 self.events
                     .push_back(EngineEvent::SessionConnected { session, tracks });
-                self.want_shown_keyframes(now, key);
+                self.begin_shown(now, key);
             }
             SessionEvent::Failed(error) => {
                 self.stats.sessions_failed += 1;
@@ -252,14 +256,10 @@ impl Engine {
         }
     }
 
-    /// The slots were filled before media could flow; now it can, and needs a place to start.
-    fn want_shown_keyframes(&mut self, now: Instant, key: usize) {
-        let video = self.peers[key]
-            .slots
-            .iter()
-            .filter(|s| s.spec.kind == MediaKind::Video);
-        for track in video.filter_map(|s| s.track()).collect::<Vec<_>>() {
-            self.request_keyframe(now, track);
+    /// The slots were filled before media could flow; now it can.
+    fn begin_shown(&mut self, now: Instant, key: usize) {
+        for slot in 0..self.peers[key].slots.len() {
+            self.begin_slot(now, Subscriber { peer: key, slot });
         }
     }
 

@@ -16,6 +16,7 @@ mod forward;
 mod incoming;
 mod layers;
 mod moment;
+mod replay;
 mod spec;
 mod stats;
 mod timers;
@@ -61,6 +62,7 @@ pub struct Engine {
     /// Tracks with packets to forward.
     dirty: Vec<TrackId>,
     cursor: Cursor,
+    replays: replay::Replays,
     /// Tracks of which a keyframe is awaited.
     keyframe_tracks: BTreeSet<TrackId>,
     next_epoch: u32,
@@ -84,6 +86,7 @@ impl Engine {
             arena: SendArena::default(),
             dirty: Vec::new(),
             cursor: Cursor::default(),
+            replays: replay::Replays::default(),
             keyframe_tracks: BTreeSet::new(),
             // Epochs are compared across workers, so each counts in a range of its own.
             next_epoch: u32::from(config.worker) << 26,
@@ -118,6 +121,7 @@ impl Engine {
             match due {
                 timers::Due::Peer(peer) => self.wake_peer(now, peer),
                 timers::Due::Keyframes => self.request_due_keyframes(now),
+                timers::Due::Replays => {}
             }
         }
     }

@@ -12,6 +12,8 @@ pub(super) enum Due {
     Peer(usize),
     /// When a source may be asked for a keyframe again.
     Keyframes,
+    /// When slots that catch up may be sent more; the flush that follows does it.
+    Replays,
 }
 
 /// The queue. Entries are never removed early: whoever is woken checks whether there is something to do.

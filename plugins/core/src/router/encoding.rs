@@ -19,6 +19,8 @@ pub(crate) struct Encoding {
     pub(crate) history: History,
     pub(crate) gate: KeyframeGate,
     pub(super) meter: Meter,
+    /// Packets come as they are captured.
+    pub(super) live: bool,
     epoch: u32,
 }
 
@@ -29,6 +31,7 @@ impl Encoding {
             history: History::new(capacity),
             gate: KeyframeGate::default(),
             meter: Meter::default(),
+            live: false,
             epoch: 0,
         }
     }

@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The last packets of one layer, kept once for all of its subscribers.
+//! The last packets of one encoding, kept once for all of its subscribers: to send again what got lost, and to show
+//! newcomers a picture at once.
 
 use crate::packet::MediaPacket;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes kept of an encoding: 10 s at 3 Mbit/s.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// A packet that has been missing for so long does not come any more.
+const GIVEN_UP: Duration = Duration::from_millis(500);
+/// The longest group of pictures worth replaying; who joins later is better served by a new keyframe.
+const MAX_GROUP: Duration = Duration::from_secs(20);
 
 /// What became of a packet that was offered to a [`History`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,22 +24,48 @@ pub(crate) enum Inserted {
     TooOld,
 }
 
+/// The newest keyframe.
+#[derive(Clone, Copy, Debug)]
+struct Keyframe {
+    /// Its first packet.
+    sequence: u64,
+    timestamp: u32,
+}
+
+/// The newest group of pictures: everything from the newest keyframe on.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// The first packet of the keyframe.
+    pub(crate) first: Arc<MediaPacket>,
+    /// The newest packet.
+    pub(crate) newest: Arc<MediaPacket>,
+    /// Bytes from one to the other.
+    pub(crate) bytes: usize,
+}
+
 /// A ring of packets of one epoch, indexed by sequence number.
 #[derive(Debug)]
 pub(crate) struct History {
     ring: Vec<Option<Arc<MediaPacket>>>,
     epoch: u32,
     newest: u64,
+    /// Nothing is held from before.
+    oldest: u64,
+    bytes: usize,
+    keyframe: Option<Keyframe>,
 }
 
 impl History {
-    /// A history of `capacity` packets, a power of two. It takes memory only as packets come.
+    /// A history of `capacity` packets, a power of two. It takes memory for them only as they come.
     pub(crate) fn new(capacity: usize) -> History {
         debug_assert!(capacity.is_power_of_two());
         History {
             ring: vec![None; capacity],
             epoch: 0,
             newest: 0,
+            oldest: 0,
+            bytes: 0,
+            keyframe: None,
         }
     }
 
@@ -41,8 +76,7 @@ impl History {
     /// Keeps a packet. A packet of another epoch empties the history first.
     pub(crate) fn insert(&mut self, packet: Arc<MediaPacket>) -> Inserted {
         if packet.epoch != self.epoch {
-            self.ring.fill(None);
-            (self.epoch, self.newest) = (packet.epoch, packet.sequence);
+            self.restart(&packet);
         }
         if packet.sequence + self.ring.len() as u64 <= self.newest {
             return Inserted::TooOld;
@@ -55,13 +89,104 @@ impl History {
             return Inserted::Duplicate;
         }
         self.newest = self.newest.max(packet.sequence);
-        self.ring[slot] = Some(packet);
+        self.oldest = self.oldest.min(packet.sequence);
+        self.note_keyframe(&packet);
+        self.bytes += packet.bytes().len();
+        if let Some(former) = self.ring[slot].replace(packet) {
+            self.bytes -= former.bytes().len();
+        }
+        self.evict();
         Inserted::New
+    }
+
+    fn restart(&mut self, packet: &MediaPacket) {
+        self.ring.fill(None);
+        self.epoch = packet.epoch;
+        (self.newest, self.oldest) = (packet.sequence, packet.sequence);
+        self.bytes = 0;
+        self.keyframe = None;
+    }
+
+    fn note_keyframe(&mut self, packet: &MediaPacket) {
+        if !packet.description.keyframe {
+            return;
+        }
+        let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+        let begins = match self.keyframe {
+            // Parameter sets in packets of their own belong to the same picture.
+            Some(known) if known.timestamp == timestamp => sequence < known.sequence,
+            Some(known) => sequence > known.sequence,
+            None => true,
+        };
+        if begins {
+            self.keyframe = Some(Keyframe {
+                sequence,
+                timestamp,
+            });
+        }
+    }
+
+    fn evict(&mut self) {
+        let held = self.ring.len() as u64;
+        self.oldest = self.oldest.max((self.newest + 1).saturating_sub(held));
+        while self.bytes > MAX_BYTES && self.oldest < self.newest {
+            let slot = self.slot(self.oldest);
+            if self.ring[slot]
+                .as_ref()
+                .is_some_and(|held| held.sequence == self.oldest)
+            {
+                let former = self.ring[slot].take();
+                self.bytes -= former.map_or(0, |packet| packet.bytes().len());
+            }
+            self.oldest += 1;
+        }
     }
 
     /// The packet of that number, if it is still here.
     pub(crate) fn get(&self, epoch: u32, sequence: u64) -> Option<&Arc<MediaPacket>> {
         let held = self.ring[self.slot(sequence)].as_ref()?;
         (held.epoch == epoch && held.sequence == sequence).then_some(held)
+    }
+
+    /// The number of the newest packet, if it is of that epoch.
+    pub(crate) fn newest(&self, epoch: u32) -> Option<u64> {
+        (epoch == self.epoch).then_some(self.newest)
+    }
+
+    /// The newest group of pictures, if all of it is here, short enough to be caught up with, and nothing of it is lost for good.
+    pub(crate) fn group(&self) -> Option<Group> {
+        let keyframe = self.keyframe?;
+        let first = self.get(self.epoch, keyframe.sequence)?.clone();
+        let newest = self.get(self.epoch, self.newest)?.clone();
+        if newest.arrival.saturating_duration_since(first.arrival) > MAX_GROUP {
+            return None;
+        }
+        let bytes = self.bytes_from(&first, &newest)?;
+        Some(Group {
+            first,
+            newest,
+            bytes,
+        })
+    }
+
+    /// The packets of the newest group of pictures, oldest first; none when it is not fit to be replayed.
+    pub(crate) fn newest_group(&self) -> impl Iterator<Item = &Arc<MediaPacket>> {
+        let range = self.group().map(|g| g.first.sequence..=g.newest.sequence);
+        let sequences = range.into_iter().flatten();
+        sequences.filter_map(|sequence| self.get(self.epoch, sequence))
+    }
+
+    /// Bytes of all from one packet to another; `None` when one of them is lost for good.
+    fn bytes_from(&self, first: &MediaPacket, newest: &MediaPacket) -> Option<usize> {
+        let (mut bytes, mut before) = (0, first);
+        for sequence in first.sequence..=newest.sequence {
+            if let Some(packet) = self.get(self.epoch, sequence) {
+                bytes += packet.bytes().len();
+                before = packet;
+            } else if newest.arrival.saturating_duration_since(before.arrival) > GIVEN_UP {
+                return None;
+            }
+        }
+        Some(bytes)
     }
 }

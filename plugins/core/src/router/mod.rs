@@ -12,17 +12,21 @@ mod meter;
 mod numbers;
 mod outlet;
 mod repair;
+mod replay;
 mod run;
 mod selector;
 mod slot;
 mod speech;
+mod timeline;
 mod track;
 
 #[cfg(test)]
 mod layer_tests;
 
 pub(crate) use clock::{SourceClock, StreamClock};
+pub(crate) use history::Group;
 pub(crate) use outlet::Outlet;
+pub(crate) use replay::Progress;
 pub(crate) use slot::{Forwarded, Slot};
 pub(crate) use track::{MAX_ENCODINGS, Subscriber, Track};
 

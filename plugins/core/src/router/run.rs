@@ -6,14 +6,15 @@
 //! and it can be written again exactly as it was.
 
 use super::formats::Format;
+use super::history::Group;
 use super::numbers::{Numbers, Place, Placed};
 use super::selector::{Level, Selector, Verdict};
+use super::timeline::Timeline;
 use crate::codec::{self, Codec};
 use crate::engine::ClockPair;
 use crate::id::TrackId;
 use crate::packet::MediaPacket;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A run.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(super) struct Run {
     formats: Arc<[Format]>,
     numbers: Numbers,
     selector: Selector,
-    timestamp_shift: u32,
+    timeline: Timeline,
     picture_shift: u16,
     tl0_shift: u8,
     frame_shift: u16,
@@ -52,7 +53,7 @@ pub(super) struct Last {
     picture_id: u16,
     tl0: u8,
     frame_number: u16,
-    capture: Instant,
+    clock: ClockPair,
 }
 
 /// Where the numbers of a slot begin.
@@ -71,14 +72,41 @@ impl Run {
         first: First,
         last: Option<Last>,
     ) -> Run {
+        let timestamp = last.map_or(first.timestamp, |last| last.continued(packet));
+        let timeline = Timeline::live(packet, timestamp);
+        Run::with(packet, formats, wanted, first, last, timeline)
+    }
+
+    /// A run that begins with a keyframe of the past, from which on time is compressed to `length`.
+    pub(super) fn replay(
+        group: &Group,
+        length: u32,
+        formats: Arc<[Format]>,
+        wanted: Level,
+        first: First,
+        last: Option<Last>,
+    ) -> Run {
+        let (begin, edge) = (&*group.first, &*group.newest);
+        let earliest = last.map(|last| (last.least(edge), last.continued(edge)));
+        let timeline = Timeline::replay(begin, edge, length, earliest, first.timestamp);
+        Run::with(begin, formats, wanted, first, last, timeline)
+    }
+
+    fn with(
+        packet: &MediaPacket,
+        formats: Arc<[Format]>,
+        wanted: Level,
+        first: First,
+        last: Option<Last>,
+        timeline: Timeline,
+    ) -> Run {
         let picture = packet.description.picture_id.map_or(0, |id| id.value);
         let tl0 = packet.description.tl0_pic_idx.unwrap_or(0);
         let frame = packet.dependency().map_or(0, |d| d.frame_number);
         let next = match last {
-            Some(last) => Next::after(last, packet),
+            Some(last) => Next::after(last),
             None => Next {
                 sequence: first.sequence,
-                timestamp: first.timestamp,
                 picture_id: picture,
                 tl0,
                 frame_number: frame,
@@ -91,7 +119,7 @@ impl Run {
             formats,
             numbers: Numbers::new(packet.sequence, next.sequence),
             selector: Selector::new(packet, wanted),
-            timestamp_shift: next.timestamp.wrapping_sub(packet.timestamp),
+            timeline,
             picture_shift: next.picture_id.wrapping_sub(picture),
             tl0_shift: next.tl0.wrapping_sub(tl0),
             frame_shift: next.frame_number.wrapping_sub(frame),
@@ -178,7 +206,7 @@ impl Run {
 
     /// Our timestamp of a packet.
     pub(super) fn timestamp(&self, packet: &MediaPacket) -> u32 {
-        packet.timestamp.wrapping_add(self.timestamp_shift)
+        self.timeline.at(packet.timestamp)
     }
 
     /// Writes our numbers over those in the payload.
@@ -199,7 +227,7 @@ impl Run {
             tl0: self.tl0(packet),
             frame_number: self.frame_number(packet),
             clock_rate: packet.clock_rate,
-            capture: packet.capture,
+            clock: self.timeline.clock(packet),
         }
     }
 
@@ -251,17 +279,15 @@ impl Admitted {
 /// The numbers of a run's first packet.
 struct Next {
     sequence: u64,
-    timestamp: u32,
     picture_id: u16,
     tl0: u8,
     frame_number: u16,
 }
 
 impl Next {
-    fn after(last: Last, packet: &MediaPacket) -> Next {
+    fn after(last: Last) -> Next {
         Next {
             sequence: last.sequence + 1,
-            timestamp: last.continued(packet),
             picture_id: last.picture_id.wrapping_add(1),
             tl0: last.tl0.wrapping_add(1),
             frame_number: last.frame_number.wrapping_add(1),
@@ -272,20 +298,22 @@ impl Next {
 impl Last {
     /// Our RTP clock against the time of capture.
     pub(super) fn clock(&self) -> ClockPair {
-        ClockPair {
-            instant: self.capture,
-            rtp: self.timestamp,
-        }
+        self.clock
     }
 
     /// The timestamp at which another source goes on: as much later as it was captured later, and at least a little.
     fn continued(&self, packet: &MediaPacket) -> u32 {
-        let least = self.timestamp.wrapping_add(packet.clock_rate / 100);
+        let least = self.least(packet);
         let at = self.clock().at(packet.capture, packet.clock_rate);
         if (at.wrapping_sub(least) as i32) < 0 {
             least
         } else {
             at
         }
+    }
+
+    /// The earliest timestamp of another source.
+    fn least(&self, packet: &MediaPacket) -> u32 {
+        self.timestamp.wrapping_add(packet.clock_rate / 100)
     }
 }

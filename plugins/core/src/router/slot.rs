@@ -4,6 +4,7 @@
 use super::formats::{Format, formats, matching};
 use super::outlet::{Fields, Outlet};
 use super::repair::Repair;
+use super::replay::Replay;
 use super::run::{Admitted, First, Last, Run};
 use super::selector::Level;
 use super::track::View;
@@ -24,17 +25,19 @@ const RUNS: usize = 8;
 
 /// The track a slot shows.
 #[derive(Clone, Debug)]
-struct Source {
-    track: TrackId,
-    formats: Arc<[Format]>,
+pub(super) struct Source {
+    pub(super) track: TrackId,
+    pub(super) formats: Arc<[Format]>,
 }
 
 /// What a slot is to forward of its track.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Target {
+pub(super) enum Target {
     /// The best there is.
     #[default]
     Best,
+    /// The one that costs least.
+    Least,
     /// Up to this layer.
     Layer(Layer),
     /// Nothing.
@@ -44,17 +47,17 @@ enum Target {
 impl Target {
     /// The encoding to be forwarded. One that does not come is replaced by the one that costs least, until somebody says
     /// what else would fit.
-    fn encoding(self, view: &View) -> Option<u8> {
+    pub(super) fn encoding(self, view: &View) -> Option<u8> {
         match self {
             Target::Best => Some(view.best),
             Target::Layer(layer) if view.is_active(layer.encoding) => Some(layer.encoding),
-            Target::Layer(_) => Some(view.least),
+            Target::Layer(_) | Target::Least => Some(view.least),
             Target::Paused => None,
         }
     }
 
     /// The layers of that encoding to be forwarded.
-    fn level(self, view: &View) -> Level {
+    pub(super) fn level(self, view: &View) -> Level {
         match self {
             Target::Layer(layer) if view.is_active(layer.encoding) => {
                 let top = view.top(layer.encoding);
@@ -97,17 +100,20 @@ pub(crate) struct Slot {
     pub(crate) spec: SlotSpec,
     pub(crate) assignment: Assignment,
     pub(crate) counters: SlotCounters,
-    target: Target,
-    source: Option<Source>,
-    run: Option<Run>,
+    pub(super) target: Target,
+    pub(super) source: Option<Source>,
+    pub(super) run: Option<Run>,
     /// Highest spatial and temporal layer of the encoding.
-    top: (u8, u8),
+    pub(super) top: (u8, u8),
     /// Pictures since a spatial layer is wanted that is not forwarded.
     stuck: u8,
     earlier: VecDeque<Run>,
-    last: Option<Last>,
-    first: First,
+    pub(super) last: Option<Last>,
+    pub(super) first: First,
     repair: Repair,
+    pub(super) replay: Option<Replay>,
+    /// When the run began with a keyframe.
+    pub(super) began: Option<Instant>,
 }
 
 impl Slot {
@@ -131,6 +137,8 @@ impl Slot {
                 timestamp: (random >> 16) as u32,
             },
             repair: Repair::new((random >> 48) & 0x7fff),
+            replay: None,
+            began: None,
         }
     }
 
@@ -147,10 +155,14 @@ impl Slot {
                 .any(|p| matching(&self.spec.payloads, p).is_some())
     }
 
-    /// Shows another track from its next keyframe on, or nothing. What was asked of the track before is forgotten.
+    /// Shows another track from its next keyframe on, or nothing. What was asked of the track before says nothing of this one,
+    /// but that somebody has to be careful, who will say what fits.
     pub(crate) fn show(&mut self, track: Option<(TrackId, &[PayloadParams])>) {
         self.end_run();
-        self.target = Target::Best;
+        self.target = match self.target {
+            Target::Best => Target::Best,
+            _ => Target::Least,
+        };
         self.source = track.map(|(track, payloads)| Source {
             track,
             formats: formats(&self.spec.payloads, payloads),
@@ -187,8 +199,14 @@ impl Slot {
     ) -> Forwarded {
         let wanted = self.target.encoding(view);
         let level = self.target.level(view);
-        let ours = self.run.as_ref().is_some_and(|run| run.is_of(packet));
-        if !ours && !self.begin_run(packet, wanted, level) {
+        let mut ours = self.run.as_ref().is_some_and(|run| run.is_of(packet));
+        if ours && self.replay.is_some() {
+            if self.overtaken(packet).is_none() {
+                return Forwarded::Done;
+            }
+            ours = self.run.is_some();
+        }
+        if !ours && !self.begin_run(moment.now, packet, wanted, level) {
             return match wanted {
                 Some(wanted) if packet.layer == wanted => Forwarded::NeedsKeyframe(wanted),
                 _ => Forwarded::Done,
@@ -204,7 +222,7 @@ impl Slot {
     }
 
     /// Sends a packet of the run.
-    fn send(
+    pub(super) fn send(
         &mut self,
         moment: &Moment,
         packet: &MediaPacket,
@@ -335,7 +353,13 @@ impl Slot {
     }
 
     /// Starts a run at this packet if it is wanted and a decoder can start there.
-    fn begin_run(&mut self, packet: &MediaPacket, wanted: Option<u8>, level: Level) -> bool {
+    fn begin_run(
+        &mut self,
+        now: Instant,
+        packet: &MediaPacket,
+        wanted: Option<u8>,
+        level: Level,
+    ) -> bool {
         // The same encoding of the same track, and yet not this run's: the source has begun anew, and the run goes nowhere.
         let stale = self
             .run
@@ -349,13 +373,15 @@ impl Slot {
         match formats {
             Some(formats) if begins && wanted.is_some() => {
                 self.run = Some(Run::new(packet, formats, level, self.first, self.last));
+                self.began = Some(now);
                 true
             }
             _ => false,
         }
     }
 
-    fn end_run(&mut self) {
+    pub(super) fn end_run(&mut self) {
+        self.replay = None;
         if let Some(run) = self.run.take() {
             self.earlier.push_back(run);
             if self.earlier.len() > RUNS {

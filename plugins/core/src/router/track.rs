@@ -9,12 +9,14 @@ use crate::packet::MediaPacket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Packets kept of a video encoding: 5 s at 200 packets/s.
-const VIDEO_HISTORY: usize = 1024;
+/// Packets kept of a video encoding: 10 s at 400 packets/s.
+const VIDEO_HISTORY: usize = 4096;
 /// Packets kept of an audio track: 2.5 s at 50 packets/s.
 const AUDIO_HISTORY: usize = 128;
 /// Encodings a track may have (the three of simulcast, and one to spare).
 pub(crate) const MAX_ENCODINGS: u8 = 4;
+/// The longest time that a packet takes from one worker to another.
+const RELAY: Duration = Duration::from_millis(250);
 /// How often the encodings are compared.
 const COMPARE: Duration = Duration::from_millis(250);
 
@@ -117,14 +119,32 @@ impl Track {
         let taken = self
             .encoding(packet.layer)
             .is_some_and(|encoding| encoding.accept(now, packet));
-        if taken {
+        // What another worker sends of its past is for the history only: slots are to get it as such.
+        let age = now.saturating_duration_since(packet.arrival);
+        if taken && self.is_live(packet.layer, age) {
             self.pending.push(packet.clone());
+        }
+        if taken {
             let due = self.compared.is_none_or(|at| now >= at + COMPARE);
             if due || !self.view.is_active(packet.layer) || packet.description.keyframe {
                 self.compare(now);
             }
         }
         taken
+    }
+
+    /// True from the first packet on that did not come out of another worker's past.
+    fn is_live(&mut self, encoding: u8, age: Duration) -> bool {
+        let encoding = self.encodings.get_mut(usize::from(encoding));
+        encoding.is_some_and(|encoding| {
+            encoding.live |= age <= RELAY;
+            encoding.live
+        })
+    }
+
+    /// No more comes from its home worker; what comes next begins with the past.
+    pub(crate) fn end_relay(&mut self) {
+        self.encodings.iter_mut().for_each(|e| e.live = false);
     }
 
     /// Finds out which encodings come, and which of them is what.

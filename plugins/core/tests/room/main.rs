@@ -6,6 +6,7 @@ mod data;
 mod lab;
 mod link;
 mod media;
+mod replay;
 mod simulcast;
 
 use client::Packet;
@@ -228,10 +229,7 @@ fn a_source_switch_leaves_no_break_in_any_number() {
         let ((seq_a, time_a, a), (seq_b, time_b, b)) = (pair[0], pair[1]);
         assert_eq!(seq_a + 1, seq_b);
         let step = time_b.wrapping_sub(time_a);
-        assert!(
-            step == 0 || (900..=200_000).contains(&step),
-            "the timestamp moves by {step}"
-        );
+        assert!(step <= 200_000, "the timestamp moves by {step}");
         let pictures = b.0.wrapping_sub(a.0) & 0x7fff;
         assert!(pictures <= 1, "the picture id moves by {pictures}");
         assert_eq!(

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The first picture at once: a slot that has nothing to show gets the newest group of pictures out of the history, with
+//! its own numbers, and then catches up with what comes live. The publisher is not asked for anything.
+
+use super::history::{Group, History};
+use super::outlet::Outlet;
+use super::run::Run;
+use super::slot::Slot;
+use super::track::View;
+use crate::engine::Moment;
+use crate::packet::MediaPacket;
+use std::time::{Duration, Instant};
+
+/// Bytes that may be sent at once: a keyframe of usual size.
+const FIRST_CREDIT: usize = 32 * 1024;
+
+/// A keyframe sent a shorter time ago may not have arrived, or not been decoded.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
+
+/// Where a slot that catches up has got to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replay {
+    /// The source's number of what is to be sent next.
+    next: u64,
+    /// Bytes per second.
+    rate: u64,
+    /// Bytes that may be sent now.
+    credit: usize,
+}
+
+/// What is left of a replay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Progress {
+    /// There is more, and it may be sent at once.
+    More,
+    /// There is more, for the next time.
+    Later,
+    /// It has caught up, or has ended otherwise.
+    Done,
+}
+
+impl Slot {
+    /// The encoding of which it would show the newest group of pictures; `None` when it shows something or nothing is wanted.
+    pub(crate) fn lacks(&self, view: &View) -> Option<u8> {
+        let encoding = self.target.encoding(view)?;
+        self.run.is_none().then_some(encoding)
+    }
+
+    /// Begins to replay a group of pictures at `rate` bits per second. False: it is of no use to this slot.
+    pub(crate) fn begin_replay(
+        &mut self,
+        now: Instant,
+        group: &Group,
+        view: &View,
+        rate: u64,
+    ) -> bool {
+        let first = &group.first;
+        let Some(source) = self.source.as_ref().filter(|s| s.track == first.track) else {
+            return false;
+        };
+        let length = group.bytes as u64 * 8 * u64::from(first.clock_rate) / rate.max(1);
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let level = self.target.level(view);
+        let formats = source.formats.clone();
+        let run = Run::replay(group, length, formats, level, self.first, self.last);
+        if run.format(first.payload_type).is_none() {
+            return false;
+        }
+        self.run = Some(run);
+        self.began = Some(now);
+        self.top = view.top(first.layer);
+        self.replay = Some(Replay {
+            next: first.sequence,
+            rate: rate / 8,
+            credit: FIRST_CREDIT,
+        });
+        true
+    }
+
+    /// True while it catches up.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// True while it catches up, or what it began with is still on its way: who asks for a keyframe then gets one without asking.
+    pub(crate) fn is_beginning(&self, now: Instant) -> bool {
+        let just = |began| now.saturating_duration_since(began) < ON_ITS_WAY;
+        self.is_replaying() || self.run.is_some() && self.began.is_some_and(just)
+    }
+
+    /// What a slot that catches up has to do with a live packet of its run: `None` when the packet is in the history and its turn
+    /// will come.
+    pub(super) fn overtaken(&mut self, packet: &MediaPacket) -> Option<()> {
+        let replay = self.replay?;
+        if packet.sequence < replay.next {
+            return Some(());
+        }
+        if packet.description.keyframe && packet.sequence > replay.next {
+            // Here is a shorter way.
+            self.end_run();
+            return Some(());
+        }
+        None
+    }
+
+    /// May send as much as comes to it in that time.
+    pub(crate) fn grant(&mut self, elapsed: Duration) {
+        if let Some(replay) = &mut self.replay {
+            replay.credit += (replay.rate as f64 * elapsed.as_secs_f64()) as usize;
+        }
+    }
+
+    /// Sends the next packets of the past, at most `budget` bytes of them.
+    pub(crate) fn replay(
+        &mut self,
+        moment: &Moment,
+        history: &History,
+        view: &View,
+        budget: usize,
+        out: &mut Outlet<'_>,
+    ) -> Progress {
+        let before = out.arena.len();
+        while let (Some(replay), Some(run)) = (self.replay, &self.run) {
+            let epoch = run.epoch;
+            let Some(newest) = history
+                .newest(epoch)
+                .filter(|newest| replay.next <= *newest)
+            else {
+                self.replay = None;
+                break;
+            };
+            if replay.credit == 0 {
+                return Progress::Later;
+            }
+            if out.arena.len() - before >= budget {
+                return Progress::More;
+            }
+            let packet = history.get(epoch, replay.next);
+            let bytes = packet.map_or(0, |packet| packet.bytes().len());
+            if let Some(packet) = packet {
+                let level = self.target.level(view);
+                self.send(moment, packet, level, out);
+            }
+            let caught_up = replay.next == newest;
+            self.replay = (!caught_up).then_some(Replay {
+                next: replay.next + 1,
+                credit: replay.credit.saturating_sub(bytes),
+                ..replay
+            });
+        }
+        Progress::Done
+    }
+}
