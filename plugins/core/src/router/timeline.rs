@@ -126,7 +126,8 @@ mod tests {
         let (first, edge) = (packet(start, 5), packet(start, 900_005));
         // 33 ms of room for ten seconds.
         let timeline = Timeline::replay(&first, &edge, 45_000, Some((1_000, 4_000)), 0);
-        assert_eq!((timeline.at(5), timeline.at(900_005)), (1_000, 4_000));
+        assert!((1_000..=1_001).contains(&timeline.at(5)));
+        assert_eq!(timeline.at(900_005), 4_000);
         assert_eq!(timeline.at(903_005), 7_000);
         let steps = (0..300).map(|n| timeline.at(5 + 3_000 * (n + 1)) - timeline.at(5 + 3_000 * n));
         assert!(steps.into_iter().all(|step| (9..=10).contains(&step)));
@@ -137,7 +138,8 @@ mod tests {
         let start = Instant::now();
         let (first, edge) = (packet(start, 5), packet(start, 900_005));
         let timeline = Timeline::replay(&first, &edge, 45_000, Some((1_000, 900)), 0);
-        assert_eq!((timeline.at(5), timeline.at(900_005)), (1_000, 4_000));
+        assert!((1_000..=1_001).contains(&timeline.at(5)));
+        assert_eq!(timeline.at(900_005), 4_000);
     }
 
     #[test]
