@@ -42,7 +42,8 @@ async fn a_dev_server_relays_signalling_only_for_a_p2p_room() -> Result {
 const REMOTE_PORTS: &str = "
 (async () => {
     const ports = [];
-    for await (const { report } of gstRtc.room.transport.reports()) {
+    for (const { receiver } of gstRtc.room.received.values()) {
+        const report = await receiver.getStats();
         const transport = [...report.values()].find(s => s.type === 'transport');
         const pair = report.get(transport?.selectedCandidatePairId);
         const remote = report.get(pair?.remoteCandidateId);

@@ -3,141 +3,98 @@
 
 import { RtcError, noPath } from './errors.js';
 
-const BACKOFF_MS = { first: 500, most: 10_000 };
 const PERMANENT = ['badSdp', 'badMessage', 'notAllowed', 'tooLarge', 'wrongMode'];
 
-export class Leg {
-  pc = null;
-  #wanted = false;
-  /** The server may still have the session of an earlier connection. */
-  #held = false;
-  #attempts = 0;
-  #queue = Promise.resolve();
-  #timer;
+/** `prepare(pc)` adds transceivers before an offer, `agreed()` comes after its answer, `reset()` when the connection is gone. */
+export function leg(room, session, prepare, reset, agreed) {
+	const { signalling } = room;
+	let pc = null;
+	let wanted = false;
+	let attempts = 0;
+	let timer;
+	let queue = Promise.resolve();
 
-  /**
-   * Of the hooks of a `publish` or `subscribe` session, `prepare(pc)` adds the transceivers that are wanted, before every
-   * offer; `agreed()` says that the answer is applied, `reset()` that the connection is gone.
-   */
-  constructor(room, session, hooks) {
-    Object.assign(this, { room, session, hooks });
-  }
+	/** One exchange at a time; rejects if that failed, and then goes on trying by itself. */
+	function negotiate() {
+		wanted = true;
+		const result = queue.then(exchange);
+		queue = result.catch(failed);
+		return result;
+	}
 
-  get state() {
-    return this.pc?.connectionState ?? (this.#wanted ? 'new' : 'idle');
-  }
+	async function exchange() {
+		timer = clearTimeout(timer);
+		if (room.state === 'left') return;
+		const own = pc ??= connect();
+		try {
+			prepare(own);
+			await own.setLocalDescription();
+			const { sdp } = await signalling.request({ type: session, sdp: own.localDescription?.sdp });
+			await own.setRemoteDescription({ type: 'answer', sdp });
+			agreed?.();
+		} catch (error) {
+			if (own === pc) throw error; // else closed meanwhile
+		}
+	}
 
-  /** One exchange at a time; rejects if the first try failed. After a passing failure it goes on trying by itself. */
-  negotiate() {
-    this.#wanted = true;
-    const result = this.#queue.then(() => this.#exchange());
-    this.#queue = result.catch((error) => this.#failed(error));
-    return result;
-  }
+	function connect() {
+		const own = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: room.iceServers });
+		own.onicecandidate = ({ candidate: found }) =>
+			signalling.send({ type: 'candidate', session, candidate: found?.candidate ?? '', mid: found?.sdpMid ?? '0' });
+		own.onconnectionstatechange = () => {
+			room.emit('state');
+			if (own.connectionState === 'connected') attempts = 0;
+			if (own.connectionState !== 'failed') return;
+			close();
+			failed(noPath('the server'));
+		};
+		return own;
+	}
 
-  /** Replaces the connection by a new one, at once. */
-  rebuild() {
-    if (!this.#wanted) return;
-    this.#drop();
-    this.#retry();
-  }
+	function failed(error) {
+		if (error.code === 'lost') return; // resume() takes it up again
+		const known = error instanceof RtcError ? error : new RtcError('badSdp', `Media could not be set up: ${error}`);
+		room.problem(known);
+		if (!PERMANENT.includes(known.code)) retryLater();
+	}
 
-  closedByServer(reason) {
-    if (!this.#wanted) return;
-    console.info(`${this.session}: closed by the server: ${reason}`);
-    this.#held = false;
-    this.#startOver();
-  }
+	function retry() {
+		if (wanted) negotiate().catch(() => {}); // `problem` tells
+	}
 
-  /** The WebSocket is back: goes on if the server still has the session, else begins anew. */
-  resume(alive) {
-    this.#held &&= alive;
-    if (!alive || !this.pc) this.rebuild();
-    else if (this.pc.signalingState !== 'stable') this.#retry();
-  }
+	function retryLater() {
+		clearTimeout(timer);
+		timer = setTimeout(retry, Math.min(10_000, 500 * 2 ** attempts++));
+	}
 
-  /** Something that was missing is there. */
-  retryNow() {
-    if (this.#timer) this.#retry();
-  }
+	function close() {
+		timer = clearTimeout(timer);
+		if (pc) signalling.send({ type: `un${session}` });
+		pc?.close();
+		pc = null;
+		reset();
+		room.emit('state');
+	}
 
-  candidate({ candidate, mid }) {
-    this.pc?.addIceCandidate({ candidate, sdpMid: mid ?? '0' })
-      .catch((error) => console.info(`${this.session}: candidate not usable: ${error}`));
-  }
-
-  receiver(mid) {
-    return this.pc?.getTransceivers().find((transceiver) => transceiver.mid === mid)?.receiver;
-  }
-
-  close() {
-    this.#wanted = false;
-    this.#drop();
-  }
-
-  async #exchange() {
-    if (!this.#wanted) return;
-    this.#timer = clearTimeout(this.#timer);
-    const pc = this.pc ??= this.#connection();
-    try {
-      this.hooks.prepare(pc);
-      await pc.setLocalDescription();
-      const { sdp } = await this.room.signalling.request({ type: this.session, sdp: pc.localDescription?.sdp });
-      this.#held = true;
-      await pc.setRemoteDescription({ type: 'answer', sdp });
-      this.hooks.agreed?.();
-    } catch (error) {
-      if (pc === this.pc) throw error; // else it was dropped meanwhile, and what follows has its own exchange
-    }
-  }
-
-  #connection() {
-    const { session, room: { signalling, iceServers } } = this;
-    if (this.#held) signalling.send({ type: `un${session}` });
-    this.#held = false;
-    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers });
-    pc.onicecandidate = ({ candidate }) => signalling.send({
-      type: 'candidate', session, candidate: candidate?.candidate ?? '', mid: candidate?.sdpMid ?? '0',
-    });
-    pc.onconnectionstatechange = () => this.#connectionChanged();
-    return pc;
-  }
-
-  #connectionChanged() {
-    if (this.state === 'connected') this.#attempts = 0;
-    if (this.state === 'failed') {
-      this.room.problem(noPath('the server'));
-      this.#startOver();
-    }
-    this.room.emit('state');
-  }
-
-  #failed(error) {
-    if (!this.#wanted || error.code === 'lost') return; // resume() takes it up again
-    const known = error instanceof RtcError ? error : new RtcError('badSdp', `Media could not be set up: ${error}`);
-    this.room.problem(known);
-    if (!PERMANENT.includes(known.code)) this.#retryLater();
-  }
-
-  #startOver() {
-    this.#drop();
-    this.#retryLater();
-  }
-
-  #retry() {
-    this.negotiate().catch(() => {}); // `problem` tells
-  }
-
-  #retryLater() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#retry(), Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.#attempts++));
-  }
-
-  #drop() {
-    this.#timer = clearTimeout(this.#timer);
-    this.pc?.close();
-    this.pc = null;
-    this.hooks.reset();
-    this.room.emit('state');
-  }
+	return {
+		session, negotiate, close,
+		get pc() { return pc; },
+		get state() { return pc?.connectionState ?? (wanted ? 'new' : 'idle'); },
+		receiver: (mid) => pc?.getTransceivers().find((one) => one.mid === mid)?.receiver,
+		candidate: ({ candidate, mid: sdpMid = '0' }) => pc?.addIceCandidate({ candidate, sdpMid }).catch(console.info),
+		/** By the server. */
+		closed() {
+			close();
+			retryLater();
+		},
+		/** Goes on if the server still has the session, else begins anew. */
+		resume(alive) {
+			if (!alive) close();
+			if (pc?.signalingState !== 'stable') retry();
+		},
+		/** Something that was missing is there. */
+		retryNow() {
+			if (timer) retry();
+		},
+	};
 }

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The page: landing, device check, room. Parameters: name, join=1, camera=0, microphone=0, mode, token, height,
-// embed=1, controls=0. `window.gstRtc.room` is the Room; `body[data-state]` says where the page is.
+// The page: name and devices, then the room. Parameters: name, join=1, camera=0, microphone=0, mode, token, height, embed=1,
+// controls=0. `window.gstRtc.room` is the Room; `body[data-state]` says where the page is.
 
-import { Devices, LevelMeter, captureScreen, recall, remember } from './devices.js';
-import { fromServer, lost } from './errors.js';
-import { clear, clearAll, notice } from './notices.js';
+import { Devices, captureScreen, levelMeter, recall, remember } from './devices.js';
+import { lost, noNode } from './errors.js';
+import { clear, notice } from './notices.js';
 import { Room, SCREEN } from './rtc.js';
-import { Stage } from './tiles.js';
+import { Stage } from './stage.js';
 
-const DEVICES = ['camera', 'microphone'];
+const DEVICES = { camera: 'video', microphone: 'audio' };
+const FIGURES_MS = 2_000;
 const { body } = document;
 const address = location.origin + location.pathname;
-const roomName = decodeURIComponent(/^\/r\/([^/]+)/.exec(location.pathname)?.[1] ?? '');
+const roomName = location.pathname.split('/r/')[1] ?? '';
 const given = Object.fromEntries(new URLSearchParams(location.search));
 const ui = Object.fromEntries([...document.querySelectorAll('[id]')].map((element) => [element.id, element]));
 
 const devices = new Devices(Math.min(2160, Math.max(90, Number(given.height) || 720)));
-const stage = new Stage(ui.grid, ui.featured, (silent) => { ui.hear.hidden = !silent; });
-const meter = new LevelMeter((level) => { ui.level.value = level; });
+const stage = new Stage(ui, (silent) => { ui.hear.hidden = !silent; }, (...wish) => room?.prefer(...wish));
+const watch = levelMeter(ui.level);
 let muted = given.microphone === '0';
 let opening;
 let room = null;
@@ -25,257 +26,196 @@ window.gstRtc = { get room() { return room; } };
 
 // States of the page.
 
-function setState(state) {
-  body.dataset.state = state;
-  const joined = state === 'joined';
-  (joined ? ui.toolbar : ui.preview.parentElement).append(ui.controls);
-  (joined ? ui.devices : ui.error).before(ui.choosers);
-  document.title = { landing: 'gst-rtc', left: `Left ${roomName}` }[state] ?? `${roomName} · gst-rtc`;
+function setState(state, heading, text = '') {
+	body.dataset.state = state;
+	(state === 'joined' ? ui.done : ui.error).before(ui.choosers);
+	if (heading) ui.heading.textContent = heading;
+	ui.error.textContent = text;
 }
 
-function land() {
-  setState('landing');
-  ui.guest.value = recall('name');
-  ui.room.focus();
-}
-
-function visit(event) {
-  event.preventDefault();
-  remember('name', ui.guest.value.trim());
-  location.assign(`/r/${encodeURIComponent(ui.room.value)}${location.search}`);
-}
-
-function prejoin() {
-  setState('prejoin');
-  ui.title.textContent = roomName;
-  ui.name.value = given.name ?? recall('name');
-  opening = openDevices();
-  if (given.join === '1' && ui.name.value) enter();
-  else ui.name.focus();
+function prejoin(heading, text) {
+	setState(roomName ? 'prejoin' : 'landing', heading, text);
+	stage.remove();
+	stage.add('self', 'You');
+	showDevices();
+	ui[roomName ? 'name' : 'room'].focus();
 }
 
 async function openDevices() {
-  const wanted = DEVICES.filter((device) => given[device] !== '0');
-  if (wanted.length) await devices.startAll(wanted).catch((error) => refuse(error, 'devices'));
-  showDevices();
+	const wanted = Object.keys(DEVICES).filter((device) => given[device] !== '0');
+	if (wanted.length) await devices.start(wanted).catch((error) => refuse(error, 'devices'));
 }
 
 async function enter(event) {
-  event?.preventDefault();
-  const name = ui.name.value.trim();
-  remember('name', name);
-  ui.error.textContent = '';
-  ui.join.disabled = true;
-  setState('joining');
-  try {
-    room = new Room(new URL(`/ws/${encodeURIComponent(roomName)}`, address));
-    stage.clear();
-    listen();
-    await room.join({ name, mode: given.mode, token: given.token });
-  } catch (error) {
-    setState('error');
-    ui.error.textContent = error.message;
-    return ui.name.focus();
-  } finally {
-    ui.join.disabled = false;
-  }
-  entered();
-  await opening;
-  const { camera: video, microphone: audio } = devices.open;
-  if (audio || video) room.publish({ audio, video }).catch(() => {});
-}
-
-function entered() {
-  room.subscribe().catch(() => {}); // `problem` tells
-  stage.add('self', room.name);
-  ui.grid.prepend(ui.grid.lastElementChild);
-  setState('joined');
-  ui.address.textContent = address;
-  if (given.join !== '1') ui.mute.focus();
-  showDevices();
-  showPeople();
-  showConnection();
+	event?.preventDefault();
+	const name = ui.name.value.trim();
+	remember('name', name);
+	if (!roomName) return location.assign(`/r/${ui.room.value}${location.search}`);
+	setState('joining');
+	stage.remove();
+	stage.add('self', `${name} (you)`);
+	opening ??= openDevices();
+	try {
+		room = new Room(new URL(`/ws/${roomName}`, address));
+		listen();
+		await room.join({ name, mode: given.mode, token: given.token });
+	} catch (error) {
+		return prejoin('Not joined', error.message);
+	}
+	room.subscribe().catch(() => {}); // `problem` tells
+	setState('joined');
+	if (given.join !== '1') ui.mute.focus();
+	showPeople();
+	await opening;
+	showDevices();
+	const { camera: video, microphone: audio } = devices.open;
+	if (audio || video) room.publish({ audio, video }).catch(() => {});
 }
 
 function gone(error) {
-  if (body.dataset.state !== 'joined') return;
-  for (const device of DEVICES) devices.stop(device);
-  showScreen(null);
-  stage.clear();
-  clearAll();
-  setState('left');
-  ui.farewell.textContent = error ? 'You are no longer in the room' : 'You have left the room';
-  ui.reason.textContent = error?.message ?? '';
-  ui.rejoin.focus();
+	if (body.dataset.state !== 'joined') return;
+	for (const device of Object.keys(DEVICES)) devices.stop(device);
+	room.local.get(SCREEN)?.media?.stop();
+	opening = undefined;
+	clear();
+	prejoin(error ? 'You are no longer in the room' : 'You have left the room', error?.message);
 }
 
 // What the room tells.
 
 function listen() {
-  const on = (type, act) => room.addEventListener(type, ({ detail }) => act(detail));
-  on('participantjoined', ({ participant: { id, name } }) => {
-    stage.add(id, name);
-    showPeople(`${name} joined`);
-  });
-  on('participantleft', ({ participant: { id, name } }) => {
-    stage.remove(id);
-    showPeople(`${name} left`);
-  });
-  const mute = ({ participant, track }) => stage.muted(participant, track.track, track.muted);
-  on('trackadded', mute);
-  on('trackmuted', mute);
-  on('trackremoved', ({ participant, track }) => stage.ended(participant, track.track));
-  on('media', ({ participant, track, media }) => {
-    stage.media(participant, track, media);
-    stage.muted(participant, track, room.participants.get(participant)?.tracks.get(track)?.muted ?? false);
-  });
-  on('mediaended', ({ participant, track }) => stage.ended(participant, track));
-  on('speaking', ({ participant, speaking }) => stage.speaking(participant === room.id ? 'self' : participant, speaking));
-  on('published', ({ track, publication }) => { if (track === SCREEN) showScreen(publication.media); });
-  on('problem', ({ error }) => notice(error.message, error.code));
-  on('state', showConnection);
-  on('left', ({ error }) => gone(error));
-}
-
-function showOwn(track, media) {
-  if (media) stage.media('self', track, media);
-  else stage.ended('self', track);
-}
-
-function showScreen(media) {
-  ui.share.ariaPressed = Boolean(media);
-  showOwn(SCREEN, media);
+	const on = (type, act) => room.addEventListener(type, ({ detail }) => act(detail));
+	on('participantjoined', ({ participant: { id, name } }) => showPeople(`${name} joined`, stage.add(id, name)));
+	on('participantleft', ({ participant: { id, name } }) => showPeople(`${name} left`, stage.remove(id)));
+	on('track', ({ participant, track }) => stage.muted(participant, track.track, track.muted));
+	on('media', ({ participant, track, media }) => {
+		stage.media(participant, track, media);
+		stage.muted(participant, track, room.participants.get(participant)?.tracks.get(track)?.muted);
+	});
+	on('mediaended', ({ participant, track }) => stage.media(participant, track, null));
+	on('speaking', ({ participant, speaking }) => stage.tile(participant === room.id ? 'self' : participant)?.mark('speaking', speaking));
+	on('quality', ({ participant, track, available }) => stage.tile(participant, track)?.offer(available));
+	on('published', ({ track, publication: { media } }) => {
+		if (track !== SCREEN) return;
+		ui.share.ariaPressed = Boolean(media);
+		stage.media('self', SCREEN, media);
+	});
+	on('problem', ({ error }) => notice(error.message, error.code));
+	on('state', showConnection);
+	on('left', ({ error }) => gone(error));
 }
 
 function showPeople(news) {
-  const count = room.participants.size + 1;
-  ui.count.textContent = count === 1 ? '1 participant' : `${count} participants`;
-  ui.stage.toggleAttribute('data-company', count > 1);
-  if (news && room.state === 'joined') notice(news);
+	const count = room.participants.size + 1;
+	ui.count.textContent = count === 1 ? '1 participant' : `${count} participants`;
+	if (count > 1) clear('alone');
+	else notice(`Nobody else is here yet. Send them this address: ${address}`, 'alone');
+	if (room.state === 'joined' && news) notice(news);
 }
 
 function showConnection() {
-  if (room.state === 'left') return;
-  const reconnecting = room.state === 'reconnecting';
-  const [text, level] = reconnecting ? ['Reconnecting', 'wait'] : !room.available ? ['No media node', 'bad'] : {
-    connecting: ['Connecting media', 'wait'], failed: ['No media', 'bad'],
-  }[room.mediaState] ?? ['Connected', 'good'];
-  if (ui.status.textContent !== text) ui.status.textContent = text;
-  ui.status.dataset.level = level;
-  standing('noNode', !room.available && fromServer({ code: 'noNode' }));
-  standing('lost', reconnecting && lost());
-  if (room.mediaState === 'connected') clear('ice');
-}
-
-function standing(key, error) {
-  if (error) notice(error.message, key);
-  else clear(key);
+	const { state, available, mediaState } = room;
+	if (state === 'left') return;
+	const standing = (error, holds) => holds ? notice(error.message, error.code) : clear(error.code);
+	standing(lost(), state === 'reconnecting');
+	standing(noNode(), !available);
+	if (mediaState === 'connected') clear('ice');
+	const text = state === 'reconnecting' ? 'Reconnecting' : !available ? 'No media node'
+		: { connecting: 'Connecting media', failed: 'No media' }[mediaState] ?? 'Connected';
+	if (ui.status.textContent !== text) ui.status.textContent = text;
+	ui.status.toggleAttribute('data-wait', text !== 'Connected');
 }
 
 // Devices.
 
 async function start(device, id) {
-  ui.error.textContent = '';
-  await devices.start(device, id).catch((error) => refuse(error, device));
-  await send(device);
+	ui.error.textContent = '';
+	await devices.start([device], id).catch((error) => refuse(error, device));
+	await send(device);
 }
 
 function refuse({ message }, key) {
-  if (body.dataset.state === 'joined') notice(message, key);
-  else ui.error.textContent = message;
+	if (body.dataset.state === 'joined') notice(message, key);
+	else ui.error.textContent = message;
 }
 
 async function showDevices() {
-  const { camera, microphone } = devices.open;
-  if (microphone) microphone.enabled = !muted;
-  ui.mute.ariaPressed = muted || !microphone;
-  ui['camera-off'].ariaPressed = !camera;
-  meter.watch(microphone);
-  const video = ui.preview.querySelector('video');
-  if (video.srcObject?.getTracks()[0] !== camera) video.srcObject = camera && new MediaStream([camera]);
-  ui.preview.toggleAttribute('data-empty', !camera);
-  showOwn('video', camera);
-  stage.muted('self', 'audio', muted || !microphone);
-  for (const device of DEVICES) await showChoices(device);
-}
-
-async function showChoices(device) {
-  const list = await devices.list(device);
-  const chosen = devices.open[device]?.getSettings().deviceId ?? recall(device);
-  const options = list.map(({ id, label }) => new Option(label, id, false, id === chosen));
-  ui[device].replaceChildren(...(list.length ? options : [new Option(`No ${device} found`, '')]));
-  ui[device].disabled = !list.length;
+	const { camera, microphone } = devices.open;
+	if (microphone) microphone.enabled = !muted;
+	ui.mute.ariaPressed = muted || !microphone;
+	ui['camera-off'].ariaPressed = !camera;
+	watch(microphone);
+	stage.media('self', 'video', camera);
+	stage.muted('self', 'audio', muted || !microphone);
+	for (const device of Object.keys(DEVICES)) {
+		const list = await devices.list(device);
+		const chosen = devices.open[device]?.getSettings().deviceId ?? recall(device);
+		const options = list.map(({ deviceId: id, label }, i) => new Option(label || `${device} ${i + 1}`, id, false, id === chosen));
+		ui[device].replaceChildren(...(list.length ? options : [new Option(`No ${device} found`, '')]));
+		ui[device].disabled = !list.length;
+	}
 }
 
 async function send(device) {
-  if (!['joined', 'reconnecting'].includes(room?.state)) return;
-  const media = devices.open[device];
-  if (media || room.local.size) await room.replace(device === 'camera' ? 'video' : 'audio', media);
+	if (['joined', 'reconnecting'].includes(room?.state)) await room.replace(DEVICES[device], devices.open[device]);
 }
 
 // What people do.
 
 async function toggleMute() {
-  if (devices.open.microphone) {
-    muted = !muted;
-    room?.mute('audio', muted);
-  } else {
-    muted = false;
-    await start('microphone');
-  }
-  showDevices();
+	muted = Boolean(devices.open.microphone) && !muted;
+	if (devices.open.microphone) room?.mute('audio', muted);
+	else await start('microphone');
+	showDevices();
 }
 
 async function toggleCamera() {
-  if (!devices.open.camera) return start('camera');
-  devices.stop('camera');
-  await send('camera');
+	if (!devices.open.camera) return start('camera');
+	devices.stop('camera');
+	await send('camera');
 }
 
 async function toggleScreen() {
-  if (room.sharing) return room.stopScreen();
-  const screen = await captureScreen().catch((error) => refuse(error, 'screen'));
-  if (screen) await room.shareScreen(screen);
+	const shared = room.local.get(SCREEN)?.media;
+	shared?.stop();
+	const screen = shared ? null : await captureScreen().catch((error) => refuse(error, 'screen'));
+	if (screen !== undefined) await room.replace(SCREEN, screen);
 }
 
 async function copy() {
-  try {
-    await navigator.clipboard.writeText(address);
-    notice('Link copied');
-  } catch {
-    notice(`The address of this room: ${address}`);
-  }
-}
-
-function key(event) {
-  const { state } = body.dataset;
-  const act = { m: toggleMute, v: toggleCamera, s: state === 'joined' && toggleScreen }[event.key];
-  if (!act || event.ctrlKey || event.altKey || event.metaKey || event.repeat || !ui.shortcuts.checked) return;
-  if (event.target.closest('input, select, dialog') || !['prejoin', 'joined', 'error'].includes(state)) return;
-  event.preventDefault();
-  act();
+	await navigator.clipboard?.writeText(address).catch(console.info);
+	notice(`The address of this room: ${address}`);
 }
 
 const clicks = {
-  mute: toggleMute, 'camera-off': toggleCamera, share: toggleScreen, leave: () => room.leave(),
-  more: () => ui.settings.showModal(), copy, hear: () => stage.hear(), rejoin: prejoin,
+	mute: toggleMute, 'camera-off': toggleCamera, share: toggleScreen, leave: () => room.leave(),
+	more: () => ui.settings.showModal(), copy, hear: () => stage.play(),
 };
 for (const [id, act] of Object.entries(clicks)) ui[id].onclick = act;
-for (const device of DEVICES) ui[device].onchange = () => start(device, ui[device].value);
-ui.landing.onsubmit = visit;
-ui.prejoin.onsubmit = enter;
-ui.shortcuts.checked = recall('shortcuts') !== 'off';
-ui.shortcuts.onchange = () => remember('shortcuts', ui.shortcuts.checked ? 'on' : 'off');
+for (const device of Object.keys(DEVICES)) ui[device].onchange = () => start(device, ui[device].value);
+ui.keys.checked = recall('keys') !== 'off';
+ui.keys.onchange = () => remember('keys', ui.keys.checked ? 'on' : 'off');
+ui.enter.onsubmit = enter;
 devices.addEventListener('change', showDevices);
-devices.addEventListener('lost', ({ detail: device }) => {
-  notice(`The ${device} was disconnected.`, device);
-  send(device);
+devices.addEventListener('lost', ({ detail: device }) => notice(`The ${device} was disconnected.`, device));
+addEventListener('keydown', (event) => {
+	const button = ui[{ m: 'mute', v: 'camera-off', s: 'share' }[event.key]];
+	if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !ui.keys.checked) return;
+	if (!event.target.closest('input, select, dialog') && button?.checkVisibility()) button.click();
 });
-addEventListener('keydown', key);
 addEventListener('pagehide', () => room?.leave());
-addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
+setInterval(async () => {
+	for (const row of await room?.stats() ?? []) stage.tile(row.id, row.track)?.measure(row);
+}, FIGURES_MS);
 
+ui.share.hidden = !navigator.mediaDevices?.getDisplayMedia;
 body.toggleAttribute('data-embed', given.embed === '1');
 body.dataset.controls = given.controls ?? '1';
-if (roomName) prejoin();
-else land();
+ui.name.value = given.name ?? recall('name');
+prejoin(roomName && 'Ready to join?');
+if (roomName) {
+	document.title = `${roomName} · gst-rtc`;
+	ui.title.textContent = roomName;
+	opening = openDevices();
+	if (given.join === '1' && ui.name.value) enter();
+}

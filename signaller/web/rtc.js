@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /**
- * A gst-rtc room for any page; the wire protocol is signaller/PROTOCOL.md.
+ * A gst-rtc room for any page; docs/rtc.md has a page in ten lines, and all methods and events.
  *
- *     import { Room } from 'https://rtc.example.org/static/rtc.js';
  *     const room = new Room('https://rtc.example.org/ws/lobby');
- *     room.addEventListener('media', ({ detail: { kind, media } }) => {
- *       const element = document.createElement(kind);
- *       element.srcObject = new MediaStream([media]);
- *       element.autoplay = true;
- *       document.body.append(element);
- *     });
+ *     room.addEventListener('media', ({ detail: { media } }) => { video.srcObject = new MediaStream([media]); });
  *     await room.join({ name: 'bob' });
  *     await room.subscribe();
- *     await room.publish(await navigator.mediaDevices.getUserMedia({ audio: true, video: true }));
  */
 
 import { RtcError } from './errors.js';
@@ -22,333 +15,249 @@ import { Signalling } from './signalling.js';
 
 export { RtcError };
 
-/** @typedef {{track: string, kind: 'audio'|'video', muted: boolean}} Track */
-/** @typedef {{id: string, name: string, tracks: Map<string, Track>}} Participant */
-/** @typedef {Track & {media: MediaStreamTrack|null, screen: boolean, stream: MediaStream}} Publication */
-
+/** The track of a shared screen. */
 export const SCREEN = 'video1';
-const NAME_TAKEN = { tries: 16, pauseMs: 2_000 };
 const MUTE = { tries: 6, pauseMs: 400 };
 
-/**
- * Events, with these in `detail` (participants by id):
- * - `participantjoined`, `participantleft`: `{participant: Participant, reason?}`
- * - `trackadded`, `trackremoved`, `trackmuted`: `{participant, track: Track}`
- * - `media`: `{participant, track, kind, media: MediaStreamTrack}` to show or play; again when its source changes
- * - `mediaended`: `{participant, track}`
- * - `speaking`: `{participant, speaking}`; yourself included where the server tells
- * - `published`: `{track, publication: Publication}` when a local source changed or was (un)muted
- * - `state`: look at `state`, `mediaState`, `available`
- * - `problem`: `{error: RtcError}`; the room goes on trying
- * - `left`: `{error?: RtcError}`
- */
 export class Room extends EventTarget {
-  /** @type {'new'|'joining'|'joined'|'reconnecting'|'left'} */
-  state = 'new';
-  id = '';
-  name = '';
-  /** Whether a media node serves the room; always true in `p2p` rooms. */
-  available = true;
-  /** @type {Map<string, Participant>} by id, without yourself */
-  participants = new Map();
-  /** @type {Map<string, Publication>} by track: what you send */
-  local = new Map();
-  stream = new MediaStream();
-  transport = null;
-  #options;
-  #resume;
-  #speakers = new Set();
-  #mutesLeft = 0;
+	/** @type {'new'|'joining'|'joined'|'reconnecting'|'left'} */
+	state = 'new';
+	id = '';
+	name = '';
+	/** Whether a media node serves the room. */
+	available = true;
+	/** By id, without yourself: `{id, name, tracks}`. */
+	participants = new Map();
+	/** What you send, by track: `{track, kind, muted, media, screen}`. */
+	local = new Map();
+	/** What you get: `{participant, track, receiver: RTCRtpReceiver}`. */
+	received = new Map();
+	transport = null;
+	#options;
+	#resume;
+	#mutesLeft = 0;
 
-  /** @param {string|URL} url `…/ws/{room}`; http(s) and ws(s) are both right */
-  constructor(url) {
-    super();
-    this.signalling = new Signalling(url);
-  }
+	/** The URL ends in `/ws/{room}`; http(s) and ws(s) are both right. */
+	constructor(url) {
+		super();
+		this.signalling = new Signalling(url, {
+			message: (message) => this.#handle(message),
+			lost: () => this.state === 'joined' && this.#setState('reconnecting'),
+			open: () => this.#enter().catch((error) => error.code === 'lost' || this.leave(error)), // lost: `open` comes again
+			replaced: () => this.leave(new RtcError('replaced', 'You went on in another window.')),
+		});
+	}
 
-  /**
-   * Enters the room. From then on lost connections are made again until `leave()`.
-   * @param {{name: string, mode?: 'sfu'|'p2p', token?: string}} options `mode` counts only if the room is new
-   * @throws {RtcError} `signalling` (no server), `nameTaken`, `badName`, `badRoom`, `full`, `notAllowed`
-   */
-  async join(options) {
-    this.#options = options;
-    this.#setState('joining');
-    const on = (type, act) => this.signalling.addEventListener(type, act);
-    on('message', ({ detail }) => this.#handle(detail));
-    try {
-      await this.signalling.open();
-      await this.#enter();
-    } catch (error) {
-      this.#end(error);
-      throw error;
-    }
-    on('lost', () => this.#setState('reconnecting'));
-    on('open', () => this.#rejoin());
-    on('replaced', () => this.#end(new RtcError('replaced', 'This participant was continued in another window or connection.')));
-  }
+	/** Enters, by `{name, mode, token}`; lost connections are made again until `leave()`. Throws an RtcError. */
+	async join(options) {
+		this.#options = options;
+		this.#setState('joining');
+		try {
+			await this.signalling.open();
+			await this.#enter();
+		} catch (error) {
+			this.leave(error);
+			throw error;
+		}
+	}
 
-  /**
-   * Publishes audio and video: what is null or missing can be brought later by `replace`, without a new offer.
-   * @param {MediaStream|{audio?: MediaStreamTrack|null, video?: MediaStreamTrack|null}} source
-   */
-  async publish(source) {
-    const { audio, video } = source instanceof MediaStream
-      ? { audio: source.getAudioTracks()[0], video: source.getVideoTracks()[0] } : source;
-    this.#setLocal('audio', audio);
-    this.#setLocal('video', video);
-    await this.transport?.publish();
-  }
+	/** Leaves for good. Camera and microphone stay open: they are the caller’s. */
+	leave(error) {
+		if (this.state === 'left') return;
+		this.#setState('left');
+		this.signalling.close();
+		this.transport?.close();
+		this.emit('left', { error });
+	}
 
-  /** Asks for the others’ tracks, to begin with that many; `media` tells. */
-  async subscribe({ audio = 4, video = 4 } = {}) {
-    await this.transport?.subscribe?.({ audio, video });
-  }
+	/** Sends the tracks of a MediaStream or of `{audio, video}`; what is missing can come later by `replace`. */
+	async publish(source) {
+		const own = source instanceof MediaStream;
+		this.#setLocal('audio', own ? source.getAudioTracks()[0] : source.audio);
+		this.#setLocal('video', own ? source.getVideoTracks()[0] : source.video);
+		await this.transport?.publish();
+	}
 
-  /**
-   * Another source (device change) or none (camera off) for a track; others are told when it goes and when it is back.
-   * @param {string} track
-   * @param {MediaStreamTrack|null} media
-   */
-  async replace(track, media) {
-    if (!this.local.size) return this.publish({ [track]: media });
-    if (!this.local.has(track)) throw new RtcError('unknownTrack', `There is no local track “${track}”: publish it first.`);
-    const publication = this.#setLocal(track, media);
-    await this.transport?.replace(publication);
-    this.#tell(publication);
-  }
+	/** Another source or none for a track. */
+	async replace(track, media) {
+		// The order gives tracks their names: camera and microphone keep theirs, even if they come later.
+		for (const first of ['audio', 'video']) if (!this.local.has(first)) this.#setLocal(first);
+		const publication = this.#setLocal(track, media);
+		media?.addEventListener('ended', () => publication.media === media && this.replace(track, null));
+		await this.transport?.replace(publication);
+		this.#tell(publication);
+	}
 
-  /** Silences a track, or shows it again; the source stays open. */
-  mute(track, muted = true) {
-    const publication = this.local.get(track);
-    if (!publication?.media) return;
-    publication.media.enabled = !muted;
-    publication.muted = muted;
-    this.#tell(publication);
-  }
+	/** The source stays open. */
+	mute(track, muted = true) {
+		const publication = this.local.get(track);
+		if (!publication?.media) return;
+		publication.media.enabled = !muted;
+		publication.muted = muted;
+		this.#tell(publication);
+	}
 
-  /** @param {MediaStreamTrack} media from getDisplayMedia; its end ends the sharing */
-  async shareScreen(media) {
-    media.addEventListener('ended', () => this.stopScreen(media));
-    if (this.local.has(SCREEN)) return this.replace(SCREEN, media);
-    // The order of m-lines gives tracks their names: camera and microphone keep theirs, even if they come later.
-    for (const track of ['audio', 'video']) this.#setLocal(track, this.local.get(track)?.media);
-    this.#setLocal(SCREEN, media);
-    await this.transport?.publish();
-  }
+	/** Asks for the others’ tracks, so many to begin with. */
+	async subscribe({ audio = 4, video = 4 } = {}) {
+		await this.transport?.subscribe?.({ audio, video });
+	}
 
-  /** @param {MediaStreamTrack} [media] only if it is (still) this one */
-  async stopScreen(media = this.sharing) {
-    if (!media || media !== this.sharing) return;
-    media.stop();
-    await this.replace(SCREEN, null);
-  }
+	/** What is wanted of a track: `{width, height, priority, layer, paused}`, all optional. */
+	prefer(participant, track, wish) {
+		this.transport?.prefer?.(participant, track, wish);
+	}
 
-  /** The shared screen, if any. */
-  get sharing() {
-    return this.local.get(SCREEN)?.media;
-  }
+	/** @returns {'none'|'connecting'|'connected'|'failed'} */
+	get mediaState() {
+		const states = this.transport?.states() ?? [];
+		if (states.includes('failed')) return 'failed';
+		if (states.some((state) => state !== 'connected')) return 'connecting';
+		return states.length ? 'connected' : 'none';
+	}
 
-  /** Chooses what the slot `mid` shows: a participant by id; null gives the slot back to the server. */
-  assign(mid, participant, track = 'video') {
-    this.signalling.send({ type: 'assign', mid, participant, ...(participant && { track }) });
-  }
+	/** A row for each track received: `inbound-rtp` of the browser, and `{participant (name), id, track, roundTrip, audioEnergy}`. */
+	async stats() {
+		const rows = [];
+		for (const { participant: id, track, receiver } of this.received.values()) {
+			const report = [...(await receiver.getStats()).values()];
+			const of = (wanted) => report.find(({ type, nominated = true }) => type === wanted && nominated);
+			const { name: participant } = this.participants.get(id) ?? {};
+			const roundTrip = of('candidate-pair')?.currentRoundTripTime;
+			rows.push({ framesDecoded: 0, frameWidth: 0, frameHeight: 0, ...of('inbound-rtp'), participant, id, track, roundTrip });
+		}
+		const sound = (id) => rows.find((row) => row.id === id && row.track === 'audio')?.totalAudioEnergy ?? 0;
+		return rows.map((row) => ({ ...row, audioEnergy: row.totalAudioEnergy ?? sound(row.id) }));
+	}
 
-  /** Leaves for good; the others see it at once. Camera and microphone stay open: they are the caller’s. */
-  leave() {
-    this.#end();
-  }
+	// For the transports.
 
-  /** @returns {'none'|'connecting'|'connected'|'failed'} of all connections that carry media */
-  get mediaState() {
-    const states = this.transport?.states() ?? [];
-    if (!states.length) return 'none';
-    if (states.includes('failed')) return 'failed';
-    return states.every((state) => state === 'connected') ? 'connected' : 'connecting';
-  }
+	emit(type, detail = {}) {
+		this.dispatchEvent(new CustomEvent(type, { detail }));
+	}
 
-  /**
-   * A row for each track received now, counted since its connection began: `{participant, track, kind, framesDecoded,
-   * frameWidth, frameHeight, audioEnergy, bytes}`. `participant` is a name, `audioEnergy` that of its audio on all its rows.
-   */
-  async stats() {
-    const rows = [];
-    for await (const { participant, track, kind, report } of this.transport?.reports() ?? []) {
-      const name = this.participants.get(participant)?.name;
-      if (name) rows.push({ participant: name, track, kind, ...received(report) });
-    }
-    for (const row of rows) {
-      const audio = rows.find(({ participant, track }) => participant === row.participant && track === 'audio');
-      row.audioEnergy ||= audio?.audioEnergy ?? 0;
-    }
-    return rows;
-  }
+	receive(participant, track, receiver) {
+		const { track: media, track: { kind } } = receiver;
+		this.received.set(`${participant} ${track}`, { participant, track, receiver });
+		this.emit('media', { participant, track, kind, media });
+	}
 
-  // For the transports.
+	ended(participant, track) {
+		this.received.delete(`${participant} ${track}`);
+		this.emit('mediaended', { participant, track });
+	}
 
-  emit(type, detail = {}) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
+	setAvailable(available) {
+		this.available = available;
+		this.emit('state');
+	}
 
-  setSpeaking(participant, speaking) {
-    if (this.#speakers.has(participant) === speaking) return;
-    this.#speakers[speaking ? 'add' : 'delete'](participant);
-    this.emit('speaking', { participant, speaking });
-  }
+	problem(error) {
+		if (error.code === 'noNode') this.setAvailable(false);
+		else this.emit('problem', { error });
+	}
 
-  setAvailable(available) {
-    this.available = available;
-    this.emit('state');
-  }
+	/** Tells the others which local tracks are muted. */
+	tellAll() {
+		this.#mutesLeft = MUTE.tries;
+		this.#tellEach();
+	}
 
-  problem(error) {
-    if (error.code === 'noNode') this.setAvailable(false);
-    else this.emit('problem', { error });
-  }
+	async #enter() {
+		const joined = await this.signalling.request({ type: 'join', ...this.#options, resume: this.#resume });
+		const { id, name, mode, iceServers } = joined;
+		const known = joined.resumed && id === this.id;
+		Object.assign(this, { id, name, mode, iceServers, available: true });
+		this.#resume = joined.resume;
+		this.#setParticipants(joined.participants);
+		this.#setState('joined');
+		this.transport ??= new (mode === 'p2p' ? MeshTransport : SfuTransport)(this);
+		this.transport.resumed(known ? joined.sessions : [], known);
+		this.tellAll();
+	}
 
-  /** Tells the others which local tracks are muted. */
-  tellAll() {
-    this.#mutesLeft = MUTE.tries;
-    this.#tellEach();
-  }
+	#setParticipants(list) {
+		for (const id of this.participants.keys()) if (!list.some((one) => one.id === id)) this.#left(id);
+		for (const participant of list) {
+			this.#arrived(participant);
+			if (this.mode === 'p2p') continue; // there the server keeps no list of tracks
+			const { id, tracks } = participant;
+			for (const known of this.#tracks(id).keys()) if (!tracks.some(({ track }) => track === known)) this.#trackRemoved(id, known);
+		}
+	}
 
-  async #enter() {
-    const joined = await this.signalling.request({ type: 'join', ...this.#options, resume: this.#resume });
-    const { id, name, mode, resume, resumed, sessions = [], iceServers = [], participants } = joined;
-    const known = Boolean(resumed) && id === this.id;
-    Object.assign(this, { id, name, mode, iceServers, available: true });
-    this.#resume = resume;
-    this.#setParticipants(participants);
-    this.#setState('joined');
-    this.transport ??= mode === 'p2p' ? new MeshTransport(this) : new SfuTransport(this);
-    this.transport.resumed(known ? sessions : [], known);
-    this.tellAll();
-  }
+	#handle(message) {
+		if (this.transport?.handle(message)) return;
+		const { participant, track, muted } = message;
+		({
+			participantJoined: () => this.#arrived(participant),
+			participantLeft: () => this.#left(message.id),
+			trackAdded: () => this.#track(participant, track),
+			trackMuted: () => this.#track(participant, { track, kind: track.replace(/\d+$/, ''), muted }),
+			trackRemoved: () => this.#trackRemoved(participant, track),
+			speaking: () => this.emit('speaking', message),
+			error: () => this.#refused(message),
+		})[message.type]?.(); // newer servers may say more
+	}
 
-  async #rejoin() {
-    for (let left = NAME_TAKEN.tries; this.state === 'reconnecting'; left--) {
-      try {
-        return await this.#enter();
-      } catch (error) {
-        if (error.code === 'lost') return; // the next `open` tries again
-        // Until the server notices that our old connection is dead, it holds the name.
-        if (!left || !['nameTaken', 'timeout', 'full'].includes(error.code)) return this.#end(error);
-        await new Promise((resolve) => setTimeout(resolve, NAME_TAKEN.pauseMs));
-      }
-    }
-  }
+	#refused({ code, message }) {
+		if (code !== 'unknownTrack') console.info(`server: ${code}: ${message}`);
+		else if (this.#mutesLeft-- > 0) setTimeout(() => this.#tellEach(), MUTE.pauseMs); // its node has not announced it yet
+	}
 
-  /** Replaces the list by what `joined` says, telling the differences. */
-  #setParticipants(list) {
-    for (const id of this.participants.keys()) if (!list.some((present) => present.id === id)) this.#left(id, 'left');
-    for (const { id, name, tracks } of list) {
-      if (!this.participants.has(id)) this.#arrived({ id, name, tracks: [] });
-      for (const known of this.mode === 'sfu' ? this.#tracks(id).keys() : []) {
-        if (!tracks.some(({ track }) => track === known)) this.#trackRemoved(id, known);
-      }
-      for (const track of tracks) this.#trackAdded(id, track);
-    }
-  }
+	#arrived({ id, name, tracks }) {
+		if (!this.participants.has(id)) {
+			const participant = { id, name, tracks: new Map() };
+			this.participants.set(id, participant);
+			this.emit('participantjoined', { participant });
+		}
+		for (const track of tracks) this.#track(id, track);
+		// There a newcomer hears of our tracks from us.
+		if (this.mode === 'p2p' && this.state === 'joined') this.tellAll();
+	}
 
-  #handle(message) {
-    if (this.transport?.handle(message)) return;
-    const { participant, track } = message;
-    switch (message.type) {
-      case 'participantJoined': return this.#arrived(participant);
-      case 'participantLeft': return this.#left(message.id, message.reason);
-      case 'trackAdded': return this.#trackAdded(participant, track);
-      case 'trackRemoved': return this.#trackRemoved(participant, track);
-      case 'trackMuted': return this.#trackMuted(participant, track, message.muted);
-      case 'speaking': return this.setSpeaking(participant, message.speaking);
-      case 'error': return this.#refused(message);
-      default: // newer servers may say more
-    }
-  }
+	#left(id) {
+		const participant = this.participants.get(id);
+		if (!participant) return;
+		this.transport?.participantLeft?.(id);
+		this.participants.delete(id);
+		this.emit('participantleft', { participant });
+	}
 
-  #refused({ code, message }) {
-    if (code !== 'unknownTrack') console.info(`server: ${code}: ${message}`);
-    else if (this.#mutesLeft-- > 0) setTimeout(() => this.#tellEach(), MUTE.pauseMs); // its node has not announced it yet
-  }
+	#tracks(id) {
+		return this.participants.get(id)?.tracks ?? new Map();
+	}
 
-  #arrived({ id, name, tracks }) {
-    const participant = { id, name, tracks: new Map() };
-    this.participants.set(id, participant);
-    this.emit('participantjoined', { participant });
-    for (const track of tracks) this.#trackAdded(id, track);
-    // There the server keeps no state of tracks: a newcomer hears ours from us.
-    if (this.mode === 'p2p' && this.state === 'joined') this.tellAll();
-  }
+	#track(participant, news) {
+		const track = { ...this.#tracks(participant).get(news.track), ...news };
+		this.#tracks(participant).set(news.track, track);
+		this.emit('track', { participant, track });
+	}
 
-  #left(id, reason) {
-    const participant = this.participants.get(id);
-    if (!participant) return;
-    this.setSpeaking(id, false);
-    this.transport?.participantLeft?.(id);
-    this.participants.delete(id);
-    this.emit('participantleft', { participant, reason });
-  }
+	#trackRemoved(participant, name) {
+		if (this.#tracks(participant).delete(name)) this.emit('trackremoved', { participant, track: name });
+	}
 
-  #tracks(id) {
-    return this.participants.get(id)?.tracks;
-  }
+	#setLocal(track, media = null) {
+		const screen = track === SCREEN;
+		const kind = track === 'audio' ? 'audio' : 'video';
+		const publication = this.local.get(track) ?? { track, kind, screen };
+		if (media) media.contentHint = screen ? 'detail' : kind === 'audio' ? 'speech' : 'motion';
+		this.local.set(track, Object.assign(publication, { media, muted: !media?.enabled }));
+		return publication;
+	}
 
-  #trackAdded(participant, track) {
-    if (this.#tracks(participant)?.set(track.track, track)) this.emit('trackadded', { participant, track });
-  }
+	#tellEach() {
+		for (const publication of this.local.values()) if (publication.media || !publication.screen) this.#tell(publication);
+	}
 
-  #trackRemoved(participant, name) {
-    const track = this.#tracks(participant)?.get(name);
-    if (this.#tracks(participant)?.delete(name)) this.emit('trackremoved', { participant, track });
-  }
+	#tell(publication) {
+		const { track, muted } = publication;
+		this.signalling.send({ type: 'mute', track, muted });
+		this.emit('published', { track, publication });
+	}
 
-  #trackMuted(participant, name, muted) {
-    const kind = name.startsWith('audio') ? 'audio' : 'video';
-    const track = { track: name, kind, ...this.#tracks(participant)?.get(name), muted };
-    if (this.#tracks(participant)?.set(name, track)) this.emit('trackmuted', { participant, track });
-  }
-
-  #setLocal(track, media = null) {
-    const screen = track === SCREEN;
-    const kind = track === 'audio' ? 'audio' : 'video';
-    const publication = this.local.get(track) ?? { track, kind, screen, stream: screen ? new MediaStream() : this.stream };
-    if (media) media.contentHint = screen ? 'detail' : { audio: 'speech', video: 'motion' }[kind];
-    this.local.set(track, Object.assign(publication, { media, muted: !media?.enabled }));
-    return publication;
-  }
-
-  #tellEach() {
-    for (const publication of this.local.values()) {
-      if (publication.media || !publication.screen) this.#tell(publication); // a stopped screen may have no track any more
-    }
-  }
-
-  #tell(publication) {
-    const { track, muted } = publication;
-    this.signalling.send({ type: 'mute', track, muted });
-    this.emit('published', { track, publication });
-  }
-
-  #setState(state) {
-    this.state = state;
-    this.emit('state');
-  }
-
-  #end(error) {
-    if (this.state === 'left') return;
-    this.#setState('left');
-    this.signalling.close();
-    this.transport?.close();
-    this.sharing?.stop();
-    this.#speakers.clear();
-    this.participants.clear();
-    this.emit('left', { error });
-  }
-}
-
-/** What the report of one receiver counts. */
-function received(report) {
-  const {
-    framesDecoded = 0, frameWidth = 0, frameHeight = 0, totalAudioEnergy: audioEnergy = 0, bytesReceived: bytes = 0,
-  } = [...report.values()].find(({ type }) => type === 'inbound-rtp') ?? {};
-  return { framesDecoded, frameWidth, frameHeight, audioEnergy, bytes };
+	#setState(state) {
+		this.state = state;
+		this.emit('state');
+	}
 }

@@ -1,150 +1,161 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A room's media through the server: one connection that publishes, and one that receives into slots.
+// A room’s media through the server: one connection that publishes, and one that receives into slots.
 
-import { Leg } from './leg.js';
+import { leg } from './leg.js';
 
-const SLOTS_MOST = 64;
-const SLOTS_STEP = 4;
-/** Ceilings in bit/s; congestion control stays below them. */
-const BITRATE = { audio: 64_000, video: 1_500_000, screen: 2_500_000 };
+const KINDS = ['audio', 'video'];
+const SLOTS = { most: 64, step: 4 };
+/** Layers from small to large: each has twice the width and height of the one before. */
+const RIDS = { video: ['l', 'm', 'h'], screen: ['l', 'h'] };
+/** Ceilings in bit/s; congestion control stays below. */
+const BITRATE = { audio: [64_000], video: [200_000, 600_000, 1_700_000], screen: [500_000, 2_500_000] };
+/** Pixels from which one, two and three layers are worth it: 480 × 270, 960 × 540. */
+const WORTH = [0, 129_600, 518_400];
+
+const same = (one) => (other) => one.participant === other?.participant && one.track === other.track;
 
 export class SfuTransport {
-  /** Transceivers by track name. */
-  senders = new Map();
-  /** What each slot shows, by mid: `{participant, track}`. */
-  slots = new Map();
-  /** Slots. */
-  wanted = { audio: 0, video: 0 };
+	/** By track name. */
+	senders = new Map();
+	/** What each slot shows, by mid: `{participant, track}`. */
+	slots = new Map();
+	wanted = { audio: 0, video: 0 };
+	/** By participant and track. */
+	#wishes = new Map();
 
-  constructor(room) {
-    this.room = room;
-    this.publisher = new Leg(room, 'publish', {
-      prepare: (pc) => this.#offerPublications(pc), reset: () => this.senders.clear(), agreed: () => this.#published(),
-    });
-    this.receiver = new Leg(room, 'subscribe', { prepare: (pc) => this.#offerSlots(pc), reset: () => this.#show(new Map()) });
-    this.legs = [this.publisher, this.receiver];
-  }
+	constructor(room) {
+		this.room = room;
+		this.publisher = leg(room, 'publish', (pc) => this.#offerPublications(pc), () => this.senders.clear(), () => this.#published());
+		this.receiver = leg(room, 'subscribe', (pc) => this.#offerSlots(pc), () => this.#show([]));
+		this.legs = [this.publisher, this.receiver];
+	}
 
-  /** In the room (again); `sessions` are those that the server still has. */
-  resumed(sessions) {
-    for (const leg of this.legs) leg.resume(sessions.includes(leg.session));
-  }
+	/** `sessions` are those that the server still has. */
+	resumed(sessions) {
+		for (const leg of this.legs) leg.resume(sessions.includes(leg.session));
+	}
 
-  /** Brings the publishing connection to what `room.local` holds. */
-  publish() {
-    return this.publisher.negotiate();
-  }
+	publish() {
+		return this.publisher.negotiate();
+	}
 
-  async replace(publication) {
-    const sender = this.senders.get(publication.track)?.sender;
-    if (sender) await send(sender, publication);
-    else if (publication.media) await this.publish();
-  }
+	async replace(publication) {
+		const sender = this.senders.get(publication.track);
+		if (sender) await send(sender, publication);
+		else if (publication.media) await this.publish();
+	}
 
-  /** Asks for so many slots at least. */
-  subscribe({ audio, video }) {
-    this.wanted = { audio: Math.max(this.wanted.audio, audio), video: Math.max(this.wanted.video, video) };
-    return this.receiver.negotiate();
-  }
+	/** Asks for so many slots at least. */
+	subscribe({ audio, video }) {
+		this.wanted = { audio: Math.max(this.wanted.audio, audio), video: Math.max(this.wanted.video, video) };
+		return this.receiver.negotiate();
+	}
 
-  /** Returns whether the message was one for the media. */
-  handle(message) {
-    const leg = this.legs.find(({ session }) => session === message.session);
-    switch (message.type) {
-      case 'slots': this.#handleSlots(message); return true;
-      case 'candidate': leg?.candidate(message); return true;
-      case 'sessionState': if (message.state === 'closed') leg?.closedByServer(message.reason); return true;
-      case 'media': this.#handleAvailable(message.available); return true;
-      default: return false;
-    }
-  }
+	prefer(participant, track, wish) {
+		this.#wishes.set(`${participant} ${track}`, wish);
+		for (const slot of this.slots.values()) if (same(slot)({ participant, track })) this.#ask(slot);
+	}
 
-  async* reports() {
-    for (const [mid, shown] of this.slots) {
-      const receiver = this.receiver.receiver(mid);
-      if (receiver) yield { ...shown, kind: receiver.track.kind, report: await receiver.getStats() };
-    }
-  }
+	/** Returns whether the message was one for the media. */
+	handle(message) {
+		const { slots, available } = message;
+		const own = this.legs.find(({ session }) => session === message.session);
+		const act = {
+			slots: () => this.#handleSlots(message),
+			quality: () => slots.forEach((slot) => this.room.emit('quality', { ...this.slots.get(slot.mid), ...slot })),
+			candidate: () => own?.candidate(message),
+			sessionState: () => message.state === 'closed' && own?.closed(),
+			media: () => {
+				this.room.setAvailable(available);
+				if (available) for (const leg of this.legs) leg.retryNow();
+			},
+		}[message.type];
+		act?.();
+		return Boolean(act);
+	}
 
-  states() {
-    return this.legs.map(({ state }) => state).filter((state) => state !== 'idle');
-  }
+	states() {
+		return this.legs.map(({ state }) => state).filter((state) => state !== 'idle');
+	}
 
-  close() {
-    for (const leg of this.legs) leg.close();
-  }
+	close() {
+		for (const leg of this.legs) leg.close();
+	}
 
-  #handleAvailable(available) {
-    this.room.setAvailable(available);
-    if (available) for (const leg of this.legs) leg.retryNow();
-  }
+	/** The order of m-lines gives the tracks their names. */
+	#offerPublications(pc) {
+		for (const publication of this.room.local.values()) {
+			const { track, media, kind, screen } = publication;
+			if (this.senders.has(track) || (screen && !media)) continue;
+			const init = { direction: 'sendonly', sendEncodings: simulcast(publication) };
+			this.senders.set(track, pc.addTransceiver(media ?? kind, init).sender);
+		}
+	}
 
-  /** Adds an m-line for each publication that has none; the order gives the tracks their names. */
-  #offerPublications(pc) {
-    for (const { track, media, kind, screen, stream } of this.room.local.values()) {
-      if (this.senders.has(track) || (screen && !media)) continue;
-      this.senders.set(track, pc.addTransceiver(media ?? kind, { direction: 'sendonly', streams: [stream] }));
-    }
-  }
+	#published() {
+		this.room.tellAll();
+		for (const [track, sender] of this.senders) send(sender, this.room.local.get(track));
+	}
 
-  #offerSlots(pc) {
-    for (const kind of ['audio', 'video']) {
-      const have = pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === kind).length;
-      for (let i = have; i < this.wanted[kind]; i++) pc.addTransceiver(kind, { direction: 'recvonly' });
-    }
-  }
+	#offerSlots(pc) {
+		for (const kind of KINDS) {
+			const have = pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === kind).length;
+			for (let i = have; i < this.wanted[kind]; i++) pc.addTransceiver(kind, { direction: 'recvonly' });
+		}
+	}
 
-  #published() {
-    this.room.tellAll();
-    for (const [track, { sender }] of this.senders) tune(sender, this.room.local.get(track));
-  }
+	#handleSlots({ slots, missing }) {
+		this.#show(slots);
+		// In steps, so that a filling room does not renegotiate at each join.
+		const need = (kind) => {
+			const all = slots.filter((slot) => slot.kind === kind).length + missing[kind];
+			return missing[kind] ? Math.min(SLOTS.most, Math.ceil(all / SLOTS.step) * SLOTS.step) : 0;
+		};
+		if (KINDS.some((kind) => need(kind) > this.wanted[kind])) this.subscribe({ audio: need('audio'), video: need('video') }).catch(() => {});
+	}
 
-  #handleSlots({ slots, missing = {} }) {
-    const next = new Map(this.slots);
-    for (const { mid, participant, track } of slots) {
-      if (participant && track) next.set(mid, { participant, track });
-      else next.delete(mid);
-    }
-    this.#show(next);
-    this.#grow(slots, missing);
-  }
+	#show(slots) {
+		for (const shown of this.slots.values()) if (!slots.some(same(shown))) this.room.ended(shown.participant, shown.track);
+		const before = this.slots;
+		this.slots = new Map(slots.filter(({ participant }) => participant).map((slot) => [slot.mid, slot]));
+		for (const [mid, slot] of this.slots) {
+			const receiver = this.receiver.receiver(mid);
+			if (!receiver || same(slot)(before.get(mid))) continue;
+			this.room.receive(slot.participant, slot.track, receiver);
+			this.#ask(slot);
+		}
+	}
 
-  #show(next) {
-    const before = this.slots;
-    this.slots = next;
-    const same = (one, other) => one?.participant === other.participant && one.track === other.track;
-    for (const shown of before.values()) {
-      if (![...next.values()].some((other) => same(shown, other))) this.room.emit('mediaended', shown);
-    }
-    for (const [mid, shown] of next) {
-      const media = !same(before.get(mid), shown) && this.receiver.receiver(mid)?.track;
-      if (media) this.room.emit('media', { ...shown, kind: media.kind, media });
-    }
-  }
-
-  /** More tracks than slots: asks for more, in steps, so that a filling room does not renegotiate at each join. */
-  #grow(slots, missing) {
-    const need = { ...this.wanted };
-    for (const kind of ['audio', 'video']) {
-      if (!missing[kind]) continue;
-      const all = slots.filter((slot) => slot.kind === kind).length + missing[kind];
-      need[kind] = Math.min(SLOTS_MOST, Math.ceil(all / SLOTS_STEP) * SLOTS_STEP);
-    }
-    if (need.audio > this.wanted.audio || need.video > this.wanted.video) this.subscribe(need).catch(() => {});
-  }
+	#ask({ mid, participant, track }) {
+		const wish = this.#wishes.get(`${participant} ${track}`);
+		if (wish) this.room.signalling.send({ type: 'prefer', mid, ...wish });
+	}
 }
+
+const sort = ({ kind, screen }) => screen ? 'screen' : kind;
+
+/** The `sendEncodings` of a publication. */
+const simulcast = (publication) => layers((RIDS[sort(publication)] ?? []).map((rid) => ({ rid })), publication);
 
 /** Puts the source of a publication on the wire. */
 export async function send(sender, publication) {
-  await sender.replaceTrack(publication.media);
-  await tune(sender, publication);
+	const { kind, screen, media } = publication;
+	if (sender.track !== media) await sender.replaceTrack(media);
+	const parameters = sender.getParameters();
+	if (!media || !parameters.encodings?.length) return;
+	layers(parameters.encodings, publication);
+	if (kind === 'video') parameters.degradationPreference = screen ? 'maintain-resolution' : 'balanced';
+	await sender.setParameters(parameters).catch(console.info);
 }
 
-/** Tells the encoder what to give up first, and when to stop asking for bits. */
-async function tune(sender, { track, kind, media, screen }) {
-  const parameters = sender.getParameters();
-  if (!media || !parameters.encodings?.length) return;
-  parameters.encodings[0].maxBitrate = BITRATE[screen ? 'screen' : kind];
-  if (kind === 'video') parameters.degradationPreference = screen ? 'maintain-resolution' : 'balanced';
-  await sender.setParameters(parameters).catch((error) => console.info(`${track}: encoder settings refused: ${error}`));
+/** A small picture has fewer: browsers would leave out the largest by themselves. */
+function layers(encodings, publication) {
+	const { width = 1280, height = 720 } = publication.media?.getSettings() ?? {};
+	const used = WORTH.slice(0, encodings.length).filter((pixels) => width * height >= pixels).length;
+	const rates = BITRATE[sort(publication)].slice(-encodings.length);
+	for (const [i, encoding] of encodings.entries()) {
+		encoding.maxBitrate = rates[i];
+		if (encoding.rid) Object.assign(encoding, { active: i < used, scaleResolutionDownBy: 2 ** Math.max(0, used - 1 - i) });
+	}
+	return encodings;
 }
