@@ -86,10 +86,7 @@ impl Engine {
         if track.spec.kind == MediaKind::Audio
             && let Some(speaking) = self.router.participant(owner).and_then(|p| p.speech.stop())
         {
-            self.events.push_back(EngineEvent::Speaking {
-                participant: owner,
-                speaking,
-            });
+            self.tell_speaking(now, owner, speaking);
         }
         self.reassign_room(now, self.router.room_of(owner));
     }
@@ -324,7 +321,7 @@ impl Engine {
     }
 
     /// Which slot shows what: told assignments first, then each automatic slot keeps what it has if that is still wanted, then free
-    /// slots take what is left in the order it came.
+    /// slots take what is left. Where there are fewer slots than tracks, only those are wanted that come first by speaking.
     fn plan(&self, key: usize) -> Plan {
         let peer = &self.peers[key];
         let mut wanted = match peer.assign {
@@ -334,7 +331,15 @@ impl Engine {
         };
         let mut shows = vec![None; peer.slots.len()];
         for (slot, show) in peer.slots.iter().zip(&mut shows) {
-            if let Assignment::Track(track) = slot.assignment
+            let told = match slot.assignment {
+                Assignment::Track(track) => Some(track),
+                Assignment::Speaker => self
+                    .router
+                    .speaker_track(peer.participant)
+                    .or_else(|| self.first_video(&wanted)),
+                Assignment::Auto | Assignment::Nothing => None,
+            };
+            if let Some(track) = told
                 && self.router.may_receive(peer.participant, track)
             {
                 *show = Some(track);
@@ -347,12 +352,21 @@ impl Engine {
                 .enumerate()
                 .filter(|(_, slot)| slot.assignment == Assignment::Auto)
         };
+        let mut crowded_out = Vec::new();
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            let places = automatic()
+                .filter(|(_, slot)| slot.spec.kind == kind)
+                .count();
+            crowded_out.extend(self.crowded_out(peer.participant, &wanted, kind, places));
+        }
+        wanted.retain(|track| !crowded_out.contains(track));
         for (index, slot) in automatic() {
             if let Some(track) = slot.track().filter(|track| wanted.contains(track)) {
                 shows[index] = Some(track);
                 wanted.retain(|other| *other != track);
             }
         }
+        wanted.extend(crowded_out);
         for (index, slot) in automatic()
             .filter(|(index, _)| shows[*index].is_none())
             .collect::<Vec<_>>()
@@ -380,6 +394,31 @@ impl Engine {
             missing_audio: missing(MediaKind::Audio),
             missing_video: missing(MediaKind::Video),
         }
+    }
+
+    /// Those of a kind for which there is no place, by who spoke last.
+    fn crowded_out(
+        &self,
+        receiver: ParticipantId,
+        wanted: &[TrackId],
+        kind: MediaKind,
+        places: usize,
+    ) -> Vec<TrackId> {
+        let of_kind = |id: &TrackId| self.router.track(*id).is_some_and(|t| t.spec.kind == kind);
+        let mut tracks: Vec<_> = wanted.iter().copied().filter(of_kind).collect();
+        if tracks.len() <= places {
+            return Vec::new();
+        }
+        self.router.rank(receiver, &mut tracks);
+        tracks.split_off(places)
+    }
+
+    fn first_video(&self, wanted: &[TrackId]) -> Option<TrackId> {
+        let is_video = |id: &TrackId| {
+            let track = self.router.track(*id);
+            track.is_some_and(|t| t.spec.kind == MediaKind::Video)
+        };
+        wanted.iter().copied().find(is_video)
     }
 
     fn tracks_of(&self, peer: &Peer, of: ParticipantId) -> Vec<TrackId> {

@@ -66,22 +66,6 @@ impl Engine {
         }
     }
 
-    fn hear(&mut self, now: Instant, packet: &MediaPacket) {
-        let Some((level, _)) = packet.audio_level else {
-            return;
-        };
-        let Some((track, participant)) = self.router.source(packet.track) else {
-            return;
-        };
-        let id = track.spec.participant;
-        if let Some(speaking) = participant.speech.level(now, level) {
-            self.events.push_back(EngineEvent::Speaking {
-                participant: id,
-                speaking,
-            });
-        }
-    }
-
     /// Forwards what came in since the last flush, subscriber by subscriber, so that the packets to one peer lie side by
     /// side and one system call can take them.
     pub fn flush(&mut self, now: Instant) -> Flush {

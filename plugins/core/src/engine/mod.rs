@@ -17,6 +17,7 @@ mod incoming;
 mod layers;
 mod moment;
 mod replay;
+mod speaking;
 mod spec;
 mod stats;
 mod timers;
@@ -122,6 +123,7 @@ impl Engine {
                 timers::Due::Peer(peer) => self.wake_peer(now, peer),
                 timers::Due::Keyframes => self.request_due_keyframes(now),
                 timers::Due::Replays => {}
+                timers::Due::Floor(room) => self.pass_floor(now, room),
             }
         }
     }

@@ -19,6 +19,9 @@ const TICK_BYTES: usize = 512 * 1024;
 /// Bytes one of them is sent in a row.
 const TURN_BYTES: usize = 16 * 1024;
 
+/// Packets of an encoding's past that another worker is sent, so that its mailbox keeps room for what is live.
+const MOST_RELAYED: usize = 1_200;
+
 /// The slots that catch up.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
@@ -189,7 +192,7 @@ impl Engine {
         let workers = 1u64.checked_shl(u32::from(worker)).unwrap_or(0);
         let before = self.events.len();
         for encoding in encodings.into_iter().flatten() {
-            let packets = encoding.history.newest_group();
+            let packets = encoding.history.newest_group().take(MOST_RELAYED);
             self.events.extend(packets.map(|packet| EngineEvent::Media {
                 packet: packet.clone(),
                 workers,

@@ -73,7 +73,8 @@ pub struct TrackSpec {
 /// Which tracks the slots of a session show when nobody says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Assign {
-    /// Everything in the room but the session's own participant.
+    /// Everything in the room but the session's own participant's. Where not everything fits, those are heard who speak or
+    /// spoke last, and those are seen who had the floor last.
     #[default]
     Auto,
     /// What this participant publishes.
@@ -90,6 +91,8 @@ pub enum Assignment {
     Auto,
     /// This track.
     Track(TrackId),
+    /// A video track of whoever speaks, or spoke last, in the room. Not the session's own participant's.
+    Speaker,
     /// Nothing.
     Nothing,
 }

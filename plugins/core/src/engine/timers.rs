@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is due when.
 
+use crate::id::RoomId;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
@@ -14,6 +15,8 @@ pub(super) enum Due {
     Keyframes,
     /// When slots that catch up may be sent more; the flush that follows does it.
     Replays,
+    /// When the floor of a room may pass to another speaker.
+    Floor(RoomId),
 }
 
 /// The queue. Entries are never removed early: whoever is woken checks whether there is something to do.

@@ -10,7 +10,7 @@ pub(crate) use reports::round_trip;
 pub(crate) use stream::RESTART;
 
 use crate::arena::SendArena;
-use crate::engine::{Assign, SlotState};
+use crate::engine::{Assign, Assignment, SlotState};
 use crate::id::{ParticipantId, SessionId};
 use crate::media::{Path, SlotSpec};
 use crate::router::{Outlet, Slot};
@@ -122,6 +122,12 @@ impl Peer {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// True when a slot shows whoever speaks.
+    pub(crate) fn follows_speaker(&self) -> bool {
+        let follows = |slot: &Slot| slot.assignment == Assignment::Speaker;
+        self.slots.iter().any(follows)
     }
 
     /// A slot wants a report at once, because its source has changed.

@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod selector;
 mod slot;
+mod speakers;
 mod speech;
 mod timeline;
 mod track;
@@ -32,6 +33,8 @@ pub(crate) use track::{MAX_ENCODINGS, Subscriber, Track};
 
 use crate::engine::TrackSpec;
 use crate::id::{ParticipantId, RoomId, TrackId};
+use crate::media::MediaKind;
+use speakers::Speakers;
 use speech::Speech;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -45,10 +48,17 @@ pub(crate) struct Participant {
     pub(crate) speech: Speech,
 }
 
+/// A room.
+#[derive(Debug, Default)]
+struct Room {
+    participants: Vec<ParticipantId>,
+    speakers: Speakers,
+}
+
 /// The rooms of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
-    rooms: HashMap<RoomId, Vec<ParticipantId>>,
+    rooms: HashMap<RoomId, Room>,
     participants: HashMap<ParticipantId, Participant>,
     tracks: HashMap<TrackId, Track>,
 }
@@ -64,7 +74,9 @@ impl Router {
     }
 
     pub(crate) fn participants_of(&self, room: RoomId) -> &[ParticipantId] {
-        self.rooms.get(&room).map_or(&[], Vec::as_slice)
+        self.rooms
+            .get(&room)
+            .map_or(&[], |room| room.participants.as_slice())
     }
 
     pub(crate) fn add_participant(&mut self, room: RoomId, id: ParticipantId, origin: Instant) {
@@ -75,7 +87,7 @@ impl Router {
             speech: Speech::default(),
         };
         if self.participants.insert(id, participant).is_none() {
-            self.rooms.entry(room).or_default().push(id);
+            self.rooms.entry(room).or_default().participants.push(id);
         }
     }
 
@@ -84,7 +96,8 @@ impl Router {
         if let Some(participant) = self.participants.remove(&id)
             && let Some(room) = self.rooms.get_mut(&participant.room)
         {
-            room.retain(|other| *other != id);
+            room.participants.retain(|other| *other != id);
+            room.speakers.remove(id);
         }
     }
 
@@ -134,6 +147,48 @@ impl Router {
         let track = self.tracks.get_mut(&id)?;
         let participant = self.participants.get_mut(&track.spec.participant)?;
         Some((track, participant))
+    }
+
+    /// The speakers of a room.
+    pub(crate) fn speakers(&mut self, room: RoomId) -> Option<&mut Speakers> {
+        self.rooms.get_mut(&room).map(|room| &mut room.speakers)
+    }
+
+    /// The room of a participant, and its speakers.
+    pub(crate) fn speakers_of(&mut self, id: ParticipantId) -> Option<(RoomId, &mut Speakers)> {
+        let room = self.room_of(id)?;
+        Some((room, self.speakers(room)?))
+    }
+
+    /// A video track of whoever has the floor, as far as the receiver may have it.
+    pub(crate) fn speaker_track(&self, receiver: ParticipantId) -> Option<TrackId> {
+        let room = self.rooms.get(&self.room_of(receiver)?)?;
+        let speaker = room.speakers.floor_for(receiver)?;
+        let tracks = self.participants.get(&speaker)?.tracks.iter().copied();
+        tracks
+            .filter(|id| self.may_receive(receiver, *id))
+            .find(|id| {
+                self.tracks
+                    .get(id)
+                    .is_some_and(|t| t.spec.kind == MediaKind::Video)
+            })
+    }
+
+    /// Puts tracks of a room in the order in which they are to be received where not all can be.
+    pub(crate) fn rank(&self, receiver: ParticipantId, tracks: &mut [TrackId]) {
+        let room = self
+            .room_of(receiver)
+            .and_then(|room| self.rooms.get(&room));
+        let Some(speakers) = room.map(|room| &room.speakers) else {
+            return;
+        };
+        tracks.sort_by_cached_key(|id| match self.tracks.get(id).map(|track| &track.spec) {
+            Some(spec) if spec.kind == MediaKind::Audio => {
+                speakers.place_to_be_heard(spec.participant)
+            }
+            Some(spec) => speakers.place_to_be_seen(spec.participant),
+            None => usize::MAX,
+        });
     }
 
     /// The tracks a participant may receive automatically: all of its room but its own, in the order they came.

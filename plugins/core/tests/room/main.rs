@@ -8,6 +8,7 @@ mod link;
 mod media;
 mod replay;
 mod simulcast;
+mod speakers;
 
 use client::Packet;
 use gst_rtc_core::engine::{Assignment, CloseReason, EngineEvent};

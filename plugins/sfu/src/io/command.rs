@@ -51,6 +51,8 @@ pub(crate) enum Command {
         worker: u8,
         wanted: bool,
     },
+    /// Somebody whose audio comes in at another worker began or ceased to speak.
+    Speaking(ParticipantId, bool),
     /// A packet that came in at another worker.
     Relayed(Arc<MediaPacket>),
     /// A packet from a pad.

@@ -279,10 +279,15 @@ impl Worker {
             EngineEvent::Speaking {
                 participant,
                 speaking,
-            } => WorkerEvent::Speaking {
-                participant,
-                speaking,
-            },
+            } => {
+                for mailbox in self.others() {
+                    mailbox.send(Command::Speaking(participant, speaking));
+                }
+                WorkerEvent::Speaking {
+                    participant,
+                    speaking,
+                }
+            }
             EngineEvent::Data(message) => {
                 for mailbox in self.others() {
                     mailbox.send_media(|| Command::Data(message.clone()));

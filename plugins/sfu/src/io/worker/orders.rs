@@ -86,6 +86,9 @@ impl Worker {
             Command::AddCandidate(session, candidate) => {
                 engine.add_remote_candidate(now, session, candidate)
             }
+            Command::Speaking(participant, speaking) => {
+                engine.set_speaking(now, participant, speaking)
+            }
             Command::SetAssign(session, assign) => engine.set_assign(now, session, assign),
             Command::Assign {
                 session,
