@@ -106,6 +106,20 @@ impl Drop for Embedded {
     }
 }
 
+/// What the `stats` of an `rtcsfu` tell of each session.
+pub fn sessions(stats: &gst::StructureRef) -> Vec<gst::Structure> {
+    let workers = structures(stats, "workers");
+    let sessions = workers
+        .iter()
+        .flat_map(|worker| structures(worker, "sessions"));
+    sessions.collect()
+}
+
+fn structures(of: &gst::StructureRef, field: &str) -> Vec<gst::Structure> {
+    let array = of.get::<gst::Array>(field).unwrap_or_default();
+    array.iter().filter_map(|value| value.get().ok()).collect()
+}
+
 fn wait_for(
     bus: &gst::Bus,
     name: &str,

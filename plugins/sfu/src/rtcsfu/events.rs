@@ -90,6 +90,7 @@ fn handle(element: &glib::WeakRef<RtcSfu>, event: NodeEvent) {
         element.imp().ask_for_keyframe(track);
         return;
     }
+    super::data::tell(&element, &event);
     let notice = Notice::of(&event);
     warn(&element, &event);
     if let Some(notice) = notice {

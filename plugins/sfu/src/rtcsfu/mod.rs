@@ -56,14 +56,23 @@
 //!   sfu.video_alice ! rtpvp8depay ! matroskamux ! filesink location=loop.mkv
 //! ```
 //!
+//! ## Data channels
+//!
+//! What a participant sends on a data channel goes to the others in its room that have a channel of the same label open, as
+//! they opened it (RFC 8831). The application hears of it by the signal `data-received`, whatever the label, and speaks by the
+//! action signal `send-data`. Its options are a structure with any of `room`, `from` (the name of a participant for whom this process
+//! speaks; receivers see an empty sender without) and `to` (the name of the only one who shall get it). It returns false when the
+//! message can never be sent, and posts a warning when a participant named is not there. A message has at most 256 KiB.
+//!
 //! ## Messages
 //!
-//! Each of the signals is also an element message on the bus, named `rtcsfu-` and the signal's name, with a field for each
+//! Each of the signals but those about data is also an element message on the bus, named `rtcsfu-` and the signal's name, with a field for each
 //! of its arguments: see them with `gst-launch-1.0 -m`.
 
 mod caps;
 mod child_proxy;
 mod clock;
+mod data;
 mod events;
 mod expose;
 mod imp;

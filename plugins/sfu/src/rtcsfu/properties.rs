@@ -213,7 +213,11 @@ impl ObjectImpl for RtcSfu {
     fn signals() -> &'static [glib::subclass::Signal] {
         static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
             let mut signals: Vec<_> = super::notice::Notice::signals().collect();
-            signals.push(request_keyframe());
+            signals.extend([
+                request_keyframe(),
+                super::data::received(),
+                super::data::send(),
+            ]);
             signals
         });
         &SIGNALS

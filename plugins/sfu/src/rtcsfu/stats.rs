@@ -5,6 +5,7 @@ use super::imp::RtcSfu;
 use crate::hub::{NodeStats, WorkerStats};
 use gst::prelude::*;
 use gst_rtc_core::engine::SessionMediaStats;
+use gst_rtc_core::session::{DataStats, SessionStats};
 
 impl RtcSfu {
     /// The property `stats`.
@@ -50,6 +51,11 @@ fn node(stats: &NodeStats) -> gst::structure::Builder {
             "packets-invalid",
             sum(|worker| worker.engine.invalid_rtp + worker.engine.invalid_rtcp),
         )
+        .field(
+            "datagrams-unknown",
+            sum(|worker| worker.engine.unknown_peer),
+        )
+        .field("datagrams-oversized", sum(|worker| worker.engine.oversized))
         .field(
             "keyframe-requests",
             sum(|worker| worker.engine.keyframe_requests),
@@ -116,6 +122,33 @@ fn session(stats: &SessionMediaStats) -> gst::Structure {
                 .map(|slot| slot.retransmitted)
                 .sum::<u64>(),
         )
+        .field("drops", drops(&stats.transport))
+        .field_if_some("data", stats.data.as_ref().map(data))
+        .build()
+}
+
+/// Datagrams of a session that were not used, by reason.
+fn drops(transport: &SessionStats) -> gst::Structure {
+    gst::Structure::builder("application/x-rtcsfu-drop-stats")
+        .field("unknown", transport.unknown)
+        .field("stun", transport.stun_bad)
+        .field("dtls", transport.dtls_bad)
+        .field("srtp-authentication", transport.srtp_auth)
+        .field("srtp-replay", transport.srtp_replay)
+        .field("srtp-malformed", transport.srtp_malformed)
+        .field("srtp-sources", transport.srtp_sources)
+        .field("before-keys", transport.before_keys)
+        .build()
+}
+
+fn data(data: &DataStats) -> gst::Structure {
+    gst::Structure::builder("application/x-rtcsfu-data-stats")
+        .field("channels", data.channels as u32)
+        .field("messages-received", data.received)
+        .field("messages-sent", data.sent)
+        .field("messages-dropped", data.dropped)
+        .field("channels-cut-off", data.cut_off)
+        .field("messages-invalid", data.invalid)
         .build()
 }
 
