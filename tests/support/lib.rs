@@ -13,6 +13,7 @@ mod failure;
 pub mod http;
 pub mod marks;
 pub mod media;
+pub mod own_peer;
 pub mod pictures;
 pub mod pipeline;
 pub mod process;
