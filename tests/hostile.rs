@@ -2,12 +2,16 @@
 //! Peers that lie and datagrams that mean harm: the room goes on as if nothing were.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use gst::prelude::*;
+use gst_rtc::embedded::{Embedded, sessions};
 use gst_rtc::http::request;
 use gst_rtc::raw_peer::{Lies, RTX, RawPeer, VP8, rtp};
-use gst_rtc::{Browser, Result, Server, Visitor, check, my_turn};
+use gst_rtc::{Browser, DEADLINE, Result, Server, Visitor, check, my_turn};
 use gst_rtc_core::media::Setup;
 use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep};
 
 /// A whole VP8 keyframe header of 16×16 pixels, in one RTP payload (RFC 7741 §4).
 const KEYFRAME: &[u8] = &[
@@ -65,7 +69,13 @@ async fn a_forged_fingerprint_of_a_dtls_server_ends_the_session() -> Result {
 #[tokio::test]
 async fn junk_outside_and_inside_srtp_disturbs_nobody() -> Result {
     let _turn = my_turn().await;
-    let server = Server::dev(&[]).await?;
+    let server = Server::serve(&[]).await?;
+    let node = Embedded::parse(&format!(
+        "rtcsfu name=sfu listen=127.0.0.1:0 signaller::uri=ws://{}",
+        server.address()
+    ))?;
+    let sfu = node.element("sfu")?;
+    node.play().await?;
     let browser = Browser::chromium().await?;
     let alice = Visitor::join(&browser, &server, "lobby", "alice").await?;
     let bob = Visitor::join(&browser, &server, "lobby", "bob").await?;
@@ -82,6 +92,7 @@ async fn junk_outside_and_inside_srtp_disturbs_nobody() -> Result {
             raw.send_rtcp(&packet).await?;
         }
     }
+    junk_is_counted(&mut raw, &sfu).await?;
 
     alice.sees_and_hears("bob").await?;
     bob.sees_and_hears("alice").await?;
@@ -114,6 +125,77 @@ async fn junk_datagrams(to: SocketAddr) -> Result {
         }
     }
     Ok(())
+}
+
+/// Datagrams of each kind that are wrong, from an address that has proved to be the peer's.
+async fn junk_of_a_known_peer(raw: &mut RawPeer) -> Result {
+    let good = raw.seal(&rtp(0x80, VP8 | 0x80, KEYFRAME), 12)?;
+    let mut forged = raw.seal(&rtp(0x80, VP8 | 0x80, KEYFRAME), 12)?;
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    // A binding request without user name and integrity, a record of DTLS that is cut off, and what is nothing at all.
+    let stun = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+    let record = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 1];
+    for datagram in [
+        &good[..],
+        &good,
+        &forged,
+        &good[..13],
+        &stun,
+        &record,
+        &[200; 20],
+    ] {
+        raw.send_raw(datagram).await?;
+    }
+    Ok(())
+}
+
+/// Sends junk until the element's `stats` tell of each kind under its own name. Again and again, as a busy machine loses some.
+async fn junk_is_counted(raw: &mut RawPeer, sfu: &gst::Element) -> Result {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        junk_of_a_known_peer(raw).await?;
+        sleep(Duration::from_millis(100)).await;
+        let stats = sfu.property::<gst::Structure>("stats");
+        let missing = uncounted(&stats);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        check!(
+            Instant::now() < until,
+            "nothing under {missing:?} in {stats}"
+        );
+    }
+}
+
+fn uncounted(stats: &gst::StructureRef) -> Vec<&'static str> {
+    const OF_NODE: [&str; 3] = [
+        "datagrams-unknown",
+        "datagrams-oversized",
+        "packets-invalid",
+    ];
+    const OF_SESSION: [&str; 6] = [
+        "unknown",
+        "stun",
+        "dtls",
+        "srtp-authentication",
+        "srtp-replay",
+        "srtp-malformed",
+    ];
+    let of_node = |name: &&str| stats.get::<u64>(*name).is_ok_and(|n| n > 0);
+    let drops: Vec<_> = sessions(stats)
+        .iter()
+        .filter_map(|session| session.get::<gst::Structure>("drops").ok())
+        .collect();
+    let of_session = |name: &&str| {
+        let counts = drops
+            .iter()
+            .map(|drops| drops.get::<u64>(*name).unwrap_or(0));
+        counts.sum::<u64>() > 0
+    };
+    let node = OF_NODE.into_iter().filter(|name| !of_node(name));
+    let session = OF_SESSION.into_iter().filter(|name| !of_session(name));
+    node.chain(session).collect()
 }
 
 /// Packets whose lengths lie, with the length of the header by which they are sealed.

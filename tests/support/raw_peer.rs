@@ -92,7 +92,8 @@ impl RawPeer {
             local,
             session,
             remote,
-            index: 1 << 16,
+            // The roll-over counter of a new source is 0 (RFC 3711 §3.3.1).
+            index: 0,
         })
     }
 
@@ -171,6 +172,18 @@ impl RawPeer {
 
     /// Sends a packet sealed with the keys of the session. The first `header` bytes stay plain.
     pub async fn send_rtp(&mut self, packet: &[u8], header: usize) -> Result {
+        let sealed = self.seal(packet, header)?;
+        self.send_raw(&sealed).await
+    }
+
+    /// Sends a datagram as it is, from the address that the server knows.
+    pub async fn send_raw(&self, datagram: &[u8]) -> Result {
+        self.socket.send_to(datagram, self.remote).await?;
+        Ok(())
+    }
+
+    /// A packet as [`send_rtp`](Self::send_rtp) sends it.
+    pub fn seal(&mut self, packet: &[u8], header: usize) -> Result<Vec<u8>> {
         let mut buffer = packet.to_vec();
         buffer.resize(packet.len() + SRTP_OVERHEAD, 0);
         self.index += 1;
@@ -180,8 +193,8 @@ impl RawPeer {
             .session
             .seal_rtp(&mut buffer, header, packet.len(), self.index);
         let length = sealed.ok_or_else(|| Failure::new("not connected"))?;
-        self.socket.send_to(&buffer[..length], self.remote).await?;
-        Ok(())
+        buffer.truncate(length);
+        Ok(buffer)
     }
 
     /// Sends a compound RTCP packet sealed with the keys of the session.
