@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The harness itself: browsers do what a test asks and say what they did.
 
-use gst_rtc::{Browser, Page, Result, check, my_turn};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use gst_rtc::{Browser, DEADLINE, Page, Process, Result, check, my_turn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -133,5 +136,52 @@ async fn firefox_decodes_its_own_camera() -> Result {
         "reload kept the page"
     );
     page.screenshot("firefox").await?;
+    Ok(())
+}
+
+/// Set for the copy of this test that is going to be killed.
+const VICTIM: &str = "GST_RTC_TEST_VICTIM";
+
+/// Processes of a group, by `/proc`.
+fn group(id: u32) -> Vec<u32> {
+    let of_group = |entry: std::fs::DirEntry| {
+        let process: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // After the name, which may hold anything: state, parent, group.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+        let (state, _, group) = (fields.next()?, fields.next()?, fields.next()?);
+        (group == id.to_string() && state != "Z").then_some(process)
+    };
+    let entries = std::fs::read_dir("/proc").expect("procfs");
+    entries.filter_map(|e| of_group(e.ok()?)).collect()
+}
+
+#[tokio::test]
+async fn a_killed_test_leaves_no_browser_behind() -> Result {
+    if std::env::var_os(VICTIM).is_some() {
+        let browser = Browser::chromium().await?;
+        println!("\nbrowser {}", browser.process().id());
+        return std::future::pending().await;
+    }
+    let _turn = my_turn().await;
+    let mut victim = Process::start(
+        Command::new(std::env::current_exe()?)
+            .args(["--exact", "a_killed_test_leaves_no_browser_behind"])
+            .arg("--nocapture")
+            .env(VICTIM, "1"),
+    )?;
+    let browser = victim
+        .line("the browser's id", |line| {
+            line.strip_prefix("browser ")?.parse::<u32>().ok()
+        })
+        .await?;
+    check!(group(browser).len() > 1, "no browser runs");
+    victim.kill();
+    victim.exit().await?;
+    let until = Instant::now() + DEADLINE;
+    while !group(browser).is_empty() {
+        check!(Instant::now() < until, "{:?} run on", group(browser));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! A process that writes lines, and dies with the value that stands for it.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,7 @@ pub struct Process {
     name: String,
     child: Child,
     output: Output,
+    watch: Watch,
 }
 
 /// What a process wrote on both its channels, in the order of arrival.
@@ -40,6 +41,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(|error| Failure::new(format!("cannot start {name}: {error}")))?;
+        let watch = Watch::over(child.id());
         let (counter, count) = watch::channel(0);
         let output = Output {
             lines: Arc::default(),
@@ -54,6 +56,7 @@ impl Process {
             name,
             child,
             output,
+            watch,
         })
     }
 
@@ -101,6 +104,11 @@ impl Process {
         signal(self.child.id(), false, libc::SIGINT);
     }
 
+    /// Kills the process alone, which can do nothing about it.
+    pub fn kill(&self) {
+        signal(self.child.id(), false, libc::SIGKILL);
+    }
+
     /// A failure of this process with all it wrote.
     pub fn failure(&self, words: impl fmt::Display) -> Failure {
         Failure::new(format!("{} {words}", self.name)).with(format_args!(
@@ -113,9 +121,42 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.watch.end();
         signal(self.child.id(), true, libc::SIGKILL);
         if let Err(error) = self.child.wait() {
             eprintln!("cannot wait for {}: {error}", self.name);
+        }
+    }
+}
+
+/// Ends a process group when this test's own process is gone, however that happened: no value is dropped by SIGKILL.
+///
+/// A shell waits for the end of a pipe of which only this process has the other end. Unlike `PR_SET_PDEATHSIG` it does not take
+/// the end of a thread for that of the process, and reaches what the program has started.
+struct Watch(Option<Child>);
+
+impl Watch {
+    fn over(group: u32) -> Watch {
+        const WAIT: &str = "read -r line; [ \"$line\" = done ] || kill -s KILL -- \"-$1\"";
+        let shell = Command::new("sh")
+            .args(["-c", WAIT, "watch", &group.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        // Without it only an untidy end of the test leaves something behind.
+        Watch(shell.ok())
+    }
+
+    /// The group is about to be ended by its owner.
+    fn end(&mut self) {
+        if let Some(mut shell) = self.0.take() {
+            if let Some(mut pipe) = shell.stdin.take() {
+                // It fails when the shell is gone, which is what is wanted.
+                let _ = pipe.write_all(b"done\n");
+            }
+            let _ = shell.wait();
         }
     }
 }
