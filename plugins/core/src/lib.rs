@@ -11,6 +11,7 @@ pub mod data;
 pub mod engine;
 pub mod id;
 pub mod layer;
+pub mod mcu;
 pub mod media;
 pub mod nack;
 pub mod negotiate;
