@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the program and the plugin under test are, and that they are built.
+//! Where the program and the plugins under test are, and that they are built.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,20 +50,22 @@ pub fn program() -> PathBuf {
     FOLDER.join("gst-rtc")
 }
 
-/// A folder with the plugin under test and nothing else, for `GST_PLUGIN_PATH`.
+/// The plugins under test.
+pub(crate) const PLUGINS: &[&str] = &["libgstrtcsfu.so", "libgstrtcmcu.so"];
+
+/// A folder with the plugins under test and nothing else, for `GST_PLUGIN_PATH`.
 ///
 /// GStreamer looks into every shared object below such a folder, and `target/` has hundreds.
 pub fn plugin_path() -> PathBuf {
-    static PLUGINS: LazyLock<PathBuf> = LazyLock::new(|| {
+    static LINKED: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = scratch().join("plugins");
         std::fs::create_dir_all(&folder).expect("target/ can be written");
-        link(
-            &FOLDER.join("libgstrtcsfu.so"),
-            &folder.join("libgstrtcsfu.so"),
-        );
+        for name in PLUGINS {
+            link(&FOLDER.join(name), &folder.join(name));
+        }
         folder
     });
-    PLUGINS.clone()
+    LINKED.clone()
 }
 
 /// Makes `link` lead to `original`, in one step, since other tests may look at the same moment.

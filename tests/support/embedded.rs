@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pipelines inside the test's own process, with the plugin as it is installed.
+//! Pipelines inside the test's own process, with the plugins as they are installed.
 
 use std::sync::LazyLock;
 
 use gst::prelude::*;
 use tokio::task::spawn_blocking;
 
-use crate::build::plugin_path;
+use crate::build::{PLUGINS, plugin_path};
 use crate::{DEADLINE, Failure, Result};
 
-/// GStreamer with the plugin under test.
+/// GStreamer with the plugins under test.
 static READY: LazyLock<std::result::Result<(), String>> = LazyLock::new(|| {
     gst::init().map_err(|error| error.to_string())?;
-    gst::Plugin::load_file(plugin_path().join("libgstrtcsfu.so"))
-        .map(drop)
-        .map_err(|error| error.to_string())
+    PLUGINS.iter().try_for_each(|name| {
+        let loaded = gst::Plugin::load_file(plugin_path().join(name));
+        loaded.map(drop).map_err(|error| error.to_string())
+    })
 });
 
 /// A pipeline of this process. Dropping it stops it.
 pub struct Embedded(gst::Pipeline);
 
-/// Makes GStreamer and the plugin under test available.
+/// Makes GStreamer and the plugins under test available.
 pub fn init() -> Result {
     READY.clone().map_err(Failure::new)
 }

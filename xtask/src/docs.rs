@@ -10,7 +10,10 @@ use std::process::Command;
 use crate::command::{cargo, output, root, run, target_directory};
 
 /// Element, and the package whose plugin has it.
-const ELEMENTS: &[(&str, &str)] = &[("rtcsfu", "gst-plugin-rtcsfu")];
+const ELEMENTS: &[(&str, &str)] = &[
+    ("rtcmcu", "gst-plugin-rtcmcu"),
+    ("rtcsfu", "gst-plugin-rtcsfu"),
+];
 
 /// Writes `docs/elements/*.md`, or with `check` fails if one differs from the plugin.
 pub(crate) fn docs(check: bool) -> Result<(), String> {

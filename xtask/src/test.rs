@@ -35,6 +35,8 @@ fn fast_tests() -> Result<(), String> {
         "--package",
         "gst-rtc-signaller",
         "--package",
+        "gst-plugin-rtcmcu",
+        "--package",
         "gst-plugin-rtcsfu",
         "--package",
         "xtask",

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_change_of_mind_does_not_jump() {
         let mut animation = Animation::still(pose(0, 1.0));
-        animation.retarget(0 * MS, pose(200, 1.0), 300 * MS);
+        animation.retarget(Duration::ZERO, pose(200, 1.0), 300 * MS);
         let before = animation.at(150 * MS);
         animation.retarget(150 * MS, pose(0, 1.0), 300 * MS);
         assert_eq!(animation.at(150 * MS), before);
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn the_same_target_does_not_start_again() {
         let mut animation = Animation::still(pose(0, 1.0));
-        animation.retarget(0 * MS, pose(200, 1.0), 300 * MS);
+        animation.retarget(Duration::ZERO, pose(200, 1.0), 300 * MS);
         animation.retarget(299 * MS, pose(200, 1.0), 300 * MS);
         assert_eq!(animation.at(300 * MS), pose(200, 1.0));
     }

@@ -20,7 +20,7 @@ pub struct Mixer {
     total: Vec<f32>,
     /// Sums of participants with at least one source, this block's.
     own: BTreeMap<String, Vec<f32>>,
-    /// How loud each participant was in this block, before volume: mean square.
+    /// How loud each participant was in this block: mean square of what was heard.
     powers: BTreeMap<String, f64>,
     position: i64,
 }
@@ -148,7 +148,7 @@ impl Mixer {
         listener.limiter.process(output);
     }
 
-    /// How loud each participant was in this block: mean square of what they put in, 1 at full scale.
+    /// How loud each participant was in this block: mean square of what was heard, 1 at full scale.
     pub fn powers(&self) -> impl Iterator<Item = (&str, f64)> {
         self.powers.iter().map(|(name, power)| (&**name, *power))
     }

@@ -46,12 +46,10 @@ impl Speakers {
         voice.at = now;
     }
 
-    /// Somebody has left.
-    pub fn remove(&mut self, participant: &str) {
-        self.heard.remove(participant);
-        if self.dominant.as_deref() == Some(participant) {
-            self.dominant = None;
-        }
+    /// Forgets those who have left.
+    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.heard.retain(|name, _| is_there(name));
+        self.dominant = self.dominant.take().filter(|name| is_there(name));
     }
 
     /// Decides anew; true when somebody else is dominant now. In silence the last one stays.
@@ -134,7 +132,7 @@ mod tests {
     fn who_left_is_not_dominant() {
         let (mut speakers, mut now) = (Speakers::default(), Duration::ZERO);
         speak(&mut speakers, &mut now, 50, &[("a", 0.01)]);
-        speakers.remove("a");
+        speakers.retain(|name| name != "a");
         assert_eq!(speakers.dominant(), None);
         assert!(!speakers.update(now));
     }

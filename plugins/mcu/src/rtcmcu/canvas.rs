@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where pictures are composed: the compositor, what lies behind the tiles, and the size of it all.
+
+use super::painter::Painter;
+use super::scene::Scene;
+use super::settings::{Background, Settings};
+use gst::glib;
+use gst::prelude::*;
+use gst_base::prelude::*;
+use gst_rtc_core::mcu::rect::Size;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Time given to inputs beyond what they announce, because threads do not wake at once.
+pub(super) const SLACK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
+
+/// The composing part of the element; there from the first `video` pad on.
+pub(super) struct Canvas {
+    compositor: gst_base::Aggregator,
+    background: gst_app::AppSrc,
+    format: gst::Element,
+    tee: gst::Element,
+}
+
+impl Canvas {
+    /// Makes it in the bin.
+    ///
+    /// # Errors
+    /// An element is not installed.
+    pub(super) fn new(
+        bin: &gst::Bin,
+        settings: &Settings,
+        scene: Arc<Mutex<Scene>>,
+        start: Option<gst::ClockTime>,
+    ) -> Result<Canvas, glib::BoolError> {
+        let compositor = gst::ElementFactory::make("compositor")
+            .property("force-live", true)
+            .property("emit-signals", true)
+            .property_from_str("background", "black")
+            .property("latency", SLACK)
+            .property("min-upstream-latency", clock_time(settings.latency))
+            .build()?;
+        let format = gst::ElementFactory::make("capsfilter").build()?;
+        let tee = gst::ElementFactory::make("tee")
+            .property("allow-not-linked", true)
+            .build()?;
+        // One picture, which stays until the next.
+        let background = gst_app::AppSrc::builder()
+            .name("background")
+            .is_live(true)
+            .format(gst::Format::Time)
+            .min_latency(0)
+            .build();
+        let compositor: gst_base::Aggregator = compositor
+            .downcast()
+            .map_err(|_| glib::bool_error!("compositor is no aggregator"))?;
+        let canvas = Canvas {
+            compositor,
+            background,
+            format,
+            tee,
+        };
+        bin.add_many(canvas.elements())?;
+        canvas.start_at(start);
+        canvas.connect(scene)?;
+        canvas.resize(settings);
+        for element in canvas.elements() {
+            element.sync_state_with_parent()?;
+        }
+        Ok(canvas)
+    }
+
+    /// From the last to the first.
+    fn elements(&self) -> [&gst::Element; 4] {
+        let Canvas {
+            compositor,
+            background,
+            format,
+            tee,
+        } = self;
+        [
+            tee,
+            format,
+            compositor.upcast_ref(),
+            background.upcast_ref(),
+        ]
+    }
+
+    fn connect(&self, scene: Arc<Mutex<Scene>>) -> Result<(), glib::BoolError> {
+        let behind = self.add_picture();
+        let source = self.background.static_pad("src").expect("appsrc has one");
+        source
+            .link(&behind)
+            .map_err(|error| glib::bool_error!("{error}"))?;
+        gst::Element::link_many([self.compositor.upcast_ref(), &self.format, &self.tee])?;
+        let arranged = scene.clone();
+        self.compositor
+            .connect_samples_selected(move |_, segment, pts, _, _, _| {
+                let segment = segment.downcast_ref::<gst::ClockTime>();
+                if let Some(now) = segment.and_then(|segment| segment.to_running_time(pts)) {
+                    let mut scene = arranged.lock().unwrap_or_else(PoisonError::into_inner);
+                    scene.arrange(now.into());
+                }
+            });
+        let painter = Painter::new(scene);
+        let out = self.format.static_pad("src").expect("capsfilter has one");
+        out.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
+                painter.paint(pad, buffer);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(())
+    }
+
+    /// Where the composed picture can be taken.
+    pub(super) fn output(&self) -> &gst::Element {
+        &self.tee
+    }
+
+    /// A pad of the compositor for one more picture, not seen yet.
+    pub(super) fn add_picture(&self) -> gst::Pad {
+        let pad = self.compositor.request_pad_simple("sink_%u");
+        pad.expect("compositor has such pads")
+    }
+
+    /// Takes a picture away.
+    pub(super) fn remove_picture(&self, pad: &gst::Pad) {
+        self.compositor.release_request_pad(pad);
+    }
+
+    /// The canvas begins at that running time; None: at 0.
+    pub(super) fn start_at(&self, running_time: Option<gst::ClockTime>) {
+        let selection = if running_time.is_some() {
+            "set"
+        } else {
+            "zero"
+        };
+        self.compositor
+            .set_property_from_str("start-time-selection", selection);
+        if let Some(time) = running_time {
+            self.compositor.set_property("start-time", time);
+        }
+    }
+
+    /// Brings size, frame rate and background to the elements.
+    pub(super) fn resize(&self, settings: &Settings) {
+        let caps = caps(settings.canvas, settings.framerate);
+        self.format.set_property("caps", &caps);
+        self.set_background(
+            settings.canvas,
+            colour(settings.canvas, &settings.background),
+        );
+    }
+
+    /// Shows a picture of the canvas' size behind the tiles.
+    pub(super) fn set_background(&self, canvas: Size, picture: gst::Buffer) {
+        let caps = caps(canvas, gst::Fraction::new(0, 1));
+        let sample = gst::Sample::builder().buffer(&picture).caps(&caps).build();
+        // Refused only when it has been stopped, and it is given again with the next start.
+        let _ = self.background.push_sample(&sample);
+    }
+}
+
+fn caps(canvas: Size, framerate: gst::Fraction) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", canvas.width as i32)
+        .field("height", canvas.height as i32)
+        .field("framerate", framerate)
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .build()
+}
+
+/// A canvas of one colour.
+fn colour(canvas: Size, background: &Background) -> gst::Buffer {
+    let [y, u, v] = yuv(background.colour);
+    let info =
+        gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, canvas.width, canvas.height)
+            .build()
+            .expect("such a canvas is possible");
+    let mut bytes = vec![0; info.size()];
+    let (chroma, red) = (info.offset()[1], info.offset()[2]);
+    bytes[..chroma].fill(y);
+    bytes[chroma..red].fill(u);
+    bytes[red..].fill(v);
+    let mut buffer = gst::Buffer::from_mut_slice(bytes);
+    let fields = buffer.get_mut().expect("it was just made");
+    fields.set_pts(gst::ClockTime::ZERO);
+    buffer
+}
+
+/// 0xRRGGBB in the limited range of BT.601, which is what I420 without further words means to most.
+pub(super) fn yuv(colour: u32) -> [u8; 3] {
+    let part = |shift: u32| f64::from(colour >> shift & 0xff);
+    let (r, g, b) = (part(16), part(8), part(0));
+    let y = 16.0 + 0.256_79 * r + 0.504_13 * g + 0.097_91 * b;
+    let u = 128.0 - 0.148_22 * r - 0.290_99 * g + 0.439_22 * b;
+    let v = 128.0 + 0.439_22 * r - 0.367_79 * g - 0.071_43 * b;
+    [y, u, v].map(|value| value.round() as u8)
+}
+
+pub(super) fn clock_time(duration: Duration) -> gst::ClockTime {
+    gst::ClockTime::try_from(duration).unwrap_or(gst::ClockTime::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::yuv;
+
+    #[test]
+    fn colours_are_those_of_the_standard() {
+        assert_eq!(yuv(0x00_0000), [16, 128, 128]);
+        assert_eq!(yuv(0xff_ffff), [235, 128, 128]);
+        assert_eq!(yuv(0xff_0000), [81, 90, 240]);
+    }
+}

@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The way of one stream from its sink pad to the compositor or the mixer.
+//!
+//! queue → decoder → conversion → compositor or mixer. The decoder is found by the caps, and made anew when they change their
+//! format or after an error; the rest stays. Until there is somewhere to go, buffers are dropped.
+
+use super::canvas::Canvas;
+use super::decoder;
+use super::imp::RtcMcu;
+use super::scene::Picture;
+use super::{CAT, RtcMcuSinkPad};
+use crate::mixer::{self, Mixer, SourcePad};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Numbers inputs in the order of their coming.
+pub(super) type InputId = u32;
+
+/// One sink pad's stream.
+pub(super) struct Input {
+    pub(super) id: InputId,
+    pub(super) pad: RtcMcuSinkPad,
+    queue: gst::Element,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    identity: Identity,
+    family: String,
+    decoder: Option<gst::Bin>,
+    tail: Option<Tail>,
+    failure: Option<Failure>,
+    gone: bool,
+}
+
+/// What the stream itself says of whose it is.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Identity {
+    /// A name, from the stream id of `rtcsfu` or the media stream id.
+    pub(super) name: Option<String>,
+    /// Streams of one group are one participant's.
+    pub(super) group: Option<gst::GroupId>,
+}
+
+struct Failure {
+    since: Instant,
+    /// It has been told and not been taken back.
+    told: bool,
+    waiting: bool,
+}
+
+/// From raw to where it is mixed.
+#[derive(Clone)]
+enum Tail {
+    Video(Arc<Picture>, Vec<gst::Element>),
+    Audio(SourcePad, Vec<gst::Element>),
+}
+
+/// How long a stream that failed is left alone before it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Input {
+    /// Behind that pad, in that bin.
+    pub(super) fn new(
+        element: &RtcMcu,
+        id: InputId,
+        pad: &RtcMcuSinkPad,
+    ) -> Result<Arc<Input>, glib::BoolError> {
+        let queue = gst::ElementFactory::make("queue")
+            .property("max-size-buffers", 0u32)
+            .property("max-size-bytes", 0u32)
+            .property("max-size-time", gst::ClockTime::SECOND.nseconds())
+            .build()?;
+        element.obj().add(&queue)?;
+        let target = queue.static_pad("sink").expect("a queue has one");
+        pad.set_target(Some(&target))?;
+        let input = Arc::new(Input {
+            id,
+            pad: pad.clone(),
+            queue,
+            state: Mutex::default(),
+        });
+        input.watch(element);
+        input.queue.sync_state_with_parent()?;
+        Ok(input)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the stream says of itself.
+    pub(super) fn identity(&self) -> Identity {
+        self.lock().identity.clone()
+    }
+
+    /// Whether pictures come from it; None: nothing yet.
+    pub(super) fn is_video(&self) -> Option<bool> {
+        self.lock()
+            .tail
+            .as_ref()
+            .map(|tail| matches!(tail, Tail::Video(..)))
+    }
+
+    /// What the compositor shows of it.
+    pub(super) fn picture(&self) -> Option<Arc<Picture>> {
+        match &self.lock().tail {
+            Some(Tail::Video(picture, _)) => Some(picture.clone()),
+            _ => None,
+        }
+    }
+
+    /// Brings name and wishes to the mixer.
+    pub(super) fn configure(&self, mixer: &Mixer, participant: &str) {
+        let tail = self.lock().tail.clone();
+        if let Some(Tail::Audio(source, _)) = tail {
+            let wishes = self.pad.wishes();
+            mixer.set_participant(&source, participant);
+            mixer.set_volume(&source, wishes.volume, wishes.mute);
+        }
+    }
+
+    /// Learns from an event on the pad. True: something is known that was not.
+    pub(super) fn learn(&self, event: &gst::EventRef) -> bool {
+        let mut state = self.lock();
+        let before = state.identity.clone();
+        match event.view() {
+            gst::EventView::StreamStart(start) => {
+                state.identity.group = start.group_id();
+                state.identity.name = participant_of(start.stream_id());
+            }
+            gst::EventView::Caps(caps) => {
+                if let Some(name) = caps.caps().structure(0).and_then(media_stream) {
+                    state.identity.name.get_or_insert(name);
+                }
+            }
+            _ => {}
+        }
+        state.identity != before
+    }
+
+    /// Whether a message comes from its decoder.
+    pub(super) fn owns(&self, source: &gst::Object) -> bool {
+        let decoder = self.lock().decoder.clone();
+        decoder.is_some_and(|decoder| source.has_as_ancestor(&decoder) || *source == decoder)
+    }
+
+    /// Its decoder cannot go on. Some: to be told, for the first time since it worked.
+    pub(super) fn fail(&self) -> bool {
+        let mut state = self.lock();
+        let failure = state.failure.get_or_insert(Failure {
+            since: Instant::now(),
+            told: false,
+            waiting: true,
+        });
+        failure.since = Instant::now();
+        failure.waiting = true;
+        !std::mem::replace(&mut failure.told, true)
+    }
+
+    /// Takes everything out of the bin. The pad itself stays.
+    pub(super) fn remove(&self, element: &RtcMcu) {
+        let (decoder, tail) = {
+            let mut state = self.lock();
+            state.gone = true;
+            (state.decoder.take(), state.tail.take())
+        };
+        // First what may hold the streaming thread, from its far end.
+        if let Some(tail) = &tail {
+            tail.release(element);
+        }
+        let _ = self.pad.set_target(None::<&gst::Pad>);
+        let decoder = decoder.map(|decoder| decoder.upcast::<gst::Element>());
+        let rest = tail.map(Tail::into_elements).unwrap_or_default();
+        for child in std::iter::once(self.queue.clone())
+            .chain(decoder)
+            .chain(rest)
+        {
+            discard(element, &child);
+        }
+    }
+
+    fn watch(self: &Arc<Self>, element: &RtcMcu) {
+        let src = self.queue.static_pad("src").expect("a queue has one");
+        let (input, element) = (Arc::downgrade(self), element.obj().downgrade());
+        let types = gst::PadProbeType::BUFFER
+            | gst::PadProbeType::BUFFER_LIST
+            | gst::PadProbeType::EVENT_DOWNSTREAM
+            | gst::PadProbeType::QUERY_DOWNSTREAM;
+        src.add_probe(types, move |pad, info| {
+            let (Some(input), Some(element)) = (Weak::upgrade(&input), element.upgrade()) else {
+                return gst::PadProbeReturn::Drop;
+            };
+            input.probe(element.imp(), pad, info)
+        });
+    }
+
+    /// What happens in the queue's thread, before the decoder sees it.
+    fn probe(
+        self: &Arc<Self>,
+        element: &RtcMcu,
+        pad: &gst::Pad,
+        info: &mut gst::PadProbeInfo<'_>,
+    ) -> gst::PadProbeReturn {
+        match &mut info.data {
+            Some(gst::PadProbeData::Event(event)) => {
+                if let gst::EventView::Caps(caps) = event.view() {
+                    self.handle_caps(element, caps.caps());
+                }
+                gst::PadProbeReturn::Ok
+            }
+            Some(gst::PadProbeData::Query(query)) => answer(query),
+            _ if self.ensure_chain(element, pad) => gst::PadProbeReturn::Ok,
+            _ => gst::PadProbeReturn::Drop,
+        }
+    }
+
+    /// Another format: the decoder goes, the next buffer makes another one.
+    fn handle_caps(&self, element: &RtcMcu, caps: &gst::CapsRef) {
+        let family = decoder::family(caps);
+        let (decoder, tail) = {
+            let mut state = self.lock();
+            if state.family == family {
+                return;
+            }
+            state.family = family;
+            state.failure = None;
+            let other_kind = state.tail.as_ref().map(Tail::is_video) != decoder::is_video(caps);
+            let tail = if other_kind { state.tail.take() } else { None };
+            (state.decoder.take(), tail)
+        };
+        self.unlink();
+        if let Some(decoder) = decoder {
+            discard(element, decoder.upcast_ref());
+        }
+        if let Some(tail) = tail {
+            tail.release(element);
+            tail.into_elements()
+                .iter()
+                .for_each(|child| discard(element, child));
+            element.inputs_changed();
+        }
+    }
+
+    fn unlink(&self) {
+        let src = self.queue.static_pad("src").expect("a queue has one");
+        if let Some(peer) = src.peer() {
+            let _ = src.unlink(&peer);
+        }
+    }
+
+    /// Whether there is somewhere to go.
+    fn ensure_chain(self: &Arc<Self>, element: &RtcMcu, pad: &gst::Pad) -> bool {
+        let retry = {
+            let state = self.lock();
+            match &state.failure {
+                Some(failure) if failure.waiting && failure.since.elapsed() < RETRY => {
+                    return false;
+                }
+                Some(failure) => failure.waiting,
+                None => false,
+            }
+        };
+        if !retry && pad.is_linked() {
+            return true;
+        }
+        let Some(caps) = pad.current_caps() else {
+            return false;
+        };
+        if let Some(failure) = &mut self.lock().failure {
+            failure.waiting = false;
+        }
+        self.drop_decoder(element);
+        match self.build(element, pad, &caps) {
+            Ok(built) => built,
+            Err(reason) => {
+                element.input_failed(self, &reason);
+                false
+            }
+        }
+    }
+
+    fn drop_decoder(&self, element: &RtcMcu) {
+        self.unlink();
+        let decoder = self.lock().decoder.take();
+        if let Some(decoder) = decoder {
+            discard(element, decoder.upcast_ref());
+        }
+    }
+
+    /// Makes what is missing. False: what there is to feed is not there.
+    fn build(
+        self: &Arc<Self>,
+        element: &RtcMcu,
+        pad: &gst::Pad,
+        caps: &gst::Caps,
+    ) -> Result<bool, String> {
+        let is_video = decoder::is_video(caps).ok_or("it is neither a picture nor sound")?;
+        let known = self.lock().tail.clone();
+        let is_new = known.is_none();
+        let tail = match known {
+            Some(tail) => tail,
+            None => {
+                let made = match is_video {
+                    true => element
+                        .canvas()
+                        .map(|canvas| self.video_tail(element, &canvas)),
+                    false => Some(self.audio_tail(element)),
+                };
+                let Some(made) = made else {
+                    return Ok(false);
+                };
+                made.map_err(|error| error.to_string())?
+            }
+        };
+        let (input, weak) = (Arc::downgrade(self), element.obj().downgrade());
+        let failed = move |reason: String| {
+            if let (Some(input), Some(element)) = (Weak::upgrade(&input), weak.upgrade()) {
+                element.imp().input_failed(&input, &reason);
+            }
+        };
+        let decoder = decoder::build(caps, failed)?;
+        self.link(element, pad, decoder.as_ref(), &tail)
+            .map_err(|error| error.to_string())?;
+        if let Some((decoder, tail)) = self.keep(decoder, tail) {
+            // The pad was released meanwhile.
+            tail.release(element);
+            let decoder = decoder.map(|decoder| decoder.upcast());
+            let rest = tail.into_elements().into_iter().chain(decoder);
+            rest.for_each(|child| discard(element, &child));
+            return Ok(false);
+        }
+        if is_new {
+            element.inputs_changed();
+        }
+        Ok(true)
+    }
+
+    /// Keeps what was built; gives it back when the pad is gone.
+    fn keep(&self, decoder: Option<gst::Bin>, tail: Tail) -> Option<(Option<gst::Bin>, Tail)> {
+        let mut state = self.lock();
+        if state.gone {
+            return Some((decoder, tail));
+        }
+        state.decoder = decoder;
+        state.tail = Some(tail);
+        None
+    }
+
+    fn link(
+        &self,
+        element: &RtcMcu,
+        pad: &gst::Pad,
+        decoder: Option<&gst::Bin>,
+        tail: &Tail,
+    ) -> Result<(), glib::BoolError> {
+        let entry = tail.entry();
+        let first = match decoder {
+            None => entry,
+            Some(decoder) => {
+                element.obj().add(decoder)?;
+                let src = decoder.static_pad("src").expect("it was made with one");
+                src.link(&entry)
+                    .map_err(|error| glib::bool_error!("what is decoded does not fit: {error}"))?;
+                decoder.sync_state_with_parent()?;
+                decoder.static_pad("sink").expect("it was made with one")
+            }
+        };
+        pad.link(&first)
+            .map_err(|error| glib::bool_error!("{} does not fit: {error}", first.name()))?;
+        Ok(())
+    }
+
+    fn video_tail(
+        self: &Arc<Self>,
+        element: &RtcMcu,
+        canvas: &Canvas,
+    ) -> Result<Tail, glib::BoolError> {
+        let convert = gst::ElementFactory::make("videoconvert").build()?;
+        let crop = gst::ElementFactory::make("videocrop").build()?;
+        let elements = vec![convert, crop.clone()];
+        add_linked(element, &elements)?;
+        let target = canvas.add_picture();
+        let picture = Picture::new(&target, &crop);
+        let src = crop.static_pad("src").expect("videocrop has one");
+        src.link(&target)
+            .map_err(|error| glib::bool_error!("{error}"))?;
+        let (input, weak) = (Arc::downgrade(self), element.obj().downgrade());
+        picture.watch(&src, move || {
+            if let (Some(input), Some(element)) = (Weak::upgrade(&input), weak.upgrade()) {
+                input.works(element.imp());
+            }
+        });
+        Ok(Tail::Video(Arc::new(picture), elements))
+    }
+
+    fn audio_tail(self: &Arc<Self>, element: &RtcMcu) -> Result<Tail, glib::BoolError> {
+        let convert = gst::ElementFactory::make("audioconvert").build()?;
+        let resample = gst::ElementFactory::make("audioresample").build()?;
+        let filter = gst::ElementFactory::make("capsfilter")
+            .property("caps", &*mixer::CAPS)
+            .build()?;
+        let elements = vec![convert, resample, filter.clone()];
+        add_linked(element, &elements)?;
+        let source = element.mixer().add_source(&self.pad.name());
+        let src = filter.static_pad("src").expect("capsfilter has one");
+        src.link(&source)
+            .map_err(|error| glib::bool_error!("{error}"))?;
+        let (input, weak) = (Arc::downgrade(self), element.obj().downgrade());
+        src.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if let (Some(input), Some(element)) = (Weak::upgrade(&input), weak.upgrade()) {
+                input.works(element.imp());
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(Tail::Audio(source, elements))
+    }
+
+    /// Something was decoded.
+    fn works(&self, element: &RtcMcu) {
+        let recovered = {
+            let mut state = self.lock();
+            match &state.failure {
+                Some(failure) if !failure.waiting => state.failure.take().is_some(),
+                _ => false,
+            }
+        };
+        if recovered {
+            element.input_recovered(self);
+        }
+    }
+}
+
+impl Tail {
+    fn is_video(&self) -> bool {
+        matches!(self, Tail::Video(..))
+    }
+
+    fn entry(&self) -> gst::Pad {
+        let (Tail::Video(_, elements) | Tail::Audio(_, elements)) = self;
+        let first = elements.first().expect("a tail has elements");
+        first.static_pad("sink").expect("converters have one")
+    }
+
+    /// Gives back the pad of the compositor or mixer, so that no thread waits there.
+    fn release(&self, element: &RtcMcu) {
+        match self {
+            Tail::Video(picture, _) => {
+                if let Some(canvas) = element.canvas() {
+                    canvas.remove_picture(picture.pad());
+                }
+            }
+            Tail::Audio(source, _) => element.mixer().release_request_pad(source),
+        }
+    }
+
+    fn into_elements(self) -> Vec<gst::Element> {
+        let (Tail::Video(_, elements) | Tail::Audio(_, elements)) = self;
+        elements
+    }
+}
+
+/// Upstream may send whatever this element takes, since what comes next is made to fit.
+fn answer(query: &mut gst::QueryRef) -> gst::PadProbeReturn {
+    match query.view_mut() {
+        gst::QueryViewMut::AcceptCaps(query) => query.set_result(true),
+        gst::QueryViewMut::Caps(query) => {
+            let caps = super::caps::inputs();
+            let caps = match query.filter() {
+                Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
+                None => caps,
+            };
+            query.set_result(&caps);
+        }
+        _ => return gst::PadProbeReturn::Ok,
+    }
+    gst::PadProbeReturn::Handled
+}
+
+fn add_linked(element: &RtcMcu, elements: &[gst::Element]) -> Result<(), glib::BoolError> {
+    element.obj().add_many(elements)?;
+    gst::Element::link_many(elements)?;
+    elements
+        .iter()
+        .try_for_each(|child| child.sync_state_with_parent())
+}
+
+/// Stops an element and takes it out.
+pub(super) fn discard(element: &RtcMcu, child: &gst::Element) {
+    child.set_locked_state(true);
+    let stopped = child.set_state(gst::State::Null);
+    if stopped.is_err() || element.obj().remove(child).is_err() {
+        gst::warning!(
+            CAT,
+            imp = element,
+            "{} was not removed cleanly",
+            child.name()
+        );
+    }
+}
+
+/// The participant that `rtcsfu` names in its stream ids: `rtcsfu/room/participant…`.
+fn participant_of(stream_id: &str) -> Option<String> {
+    let mut parts = stream_id.split('/');
+    (parts.next() == Some("rtcsfu")).then_some(())?;
+    let name = parts.nth(1)?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The media stream of RTP caps: `a-msid` or `ssrc-…-msid`, of which the first word names the stream.
+fn media_stream(structure: &gst::StructureRef) -> Option<String> {
+    let is_msid =
+        |name: &str| name == "a-msid" || (name.starts_with("ssrc-") && name.ends_with("-msid"));
+    let (name, _) = structure.iter().find(|(name, _)| is_msid(name))?;
+    let value = structure.get::<String>(name).ok()?;
+    let stream = value.split_whitespace().next()?;
+    (stream != "-").then(|| stream.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_say_whose_they_are() {
+        gst::init().expect("GStreamer starts");
+        assert_eq!(
+            participant_of("rtcsfu/room/alice/video").as_deref(),
+            Some("alice")
+        );
+        assert_eq!(
+            participant_of("rtcsfu/room/alice").as_deref(),
+            Some("alice")
+        );
+        assert_eq!(participant_of("0123/src"), None);
+        let caps: gst::Caps = "application/x-rtp,ssrc-7-msid=(string)\"alice cam\""
+            .parse()
+            .expect("valid caps");
+        let structure = caps.structure(0).expect("it has one");
+        assert_eq!(media_stream(structure).as_deref(), Some("alice"));
+    }
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The mixing unit: what is seen and heard of whom, by pixels and samples.
+
+mod picture;
+mod screen;
+mod sound;
+mod speaker;

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Looks at the pictures that a `fakesink` gets.
+
+use gst::prelude::*;
+use gst_rtc::embedded::Embedded;
+use gst_rtc::{DEADLINE, Failure, Result};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+/// One picture in I420.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pixels: Vec<u8>,
+}
+
+/// The pictures of a sink, the newest of them kept.
+pub(crate) struct Screen(Arc<(Mutex<Option<Frame>>, Condvar)>);
+
+/// Y, U and V.
+pub(crate) type Colour = [u8; 3];
+
+impl Frame {
+    /// The colour at a place.
+    pub(crate) fn at(&self, x: usize, y: usize) -> Colour {
+        let (stride, half) = (
+            self.width.next_multiple_of(4),
+            (self.width / 2).next_multiple_of(4),
+        );
+        let rows = self.height.next_multiple_of(2);
+        let chroma = stride * rows + y / 2 * half + x / 2;
+        [
+            self.pixels[y * stride + x],
+            self.pixels[chroma],
+            self.pixels[chroma + half * rows / 2],
+        ]
+    }
+
+    /// Whether a place has about that colour.
+    pub(crate) fn is(&self, x: usize, y: usize, colour: Colour) -> bool {
+        let near = |(a, b): (u8, u8)| a.abs_diff(b) < 12;
+        self.at(x, y).into_iter().zip(colour).all(near)
+    }
+}
+
+impl Screen {
+    /// Looks at the `fakesink` of that name, which must have `signal-handoffs`.
+    pub(crate) fn of(pipeline: &Embedded, sink: &str) -> Result<Screen> {
+        let shared = Arc::new((Mutex::new(None), Condvar::new()));
+        let latest = shared.clone();
+        pipeline
+            .element(sink)?
+            .connect("handoff", false, move |args| {
+                let buffer = args[1]
+                    .get::<gst::Buffer>()
+                    .expect("the second argument is the buffer");
+                let pad = args[2]
+                    .get::<gst::Pad>()
+                    .expect("the third argument is the pad");
+                let caps = pad.current_caps()?;
+                let size = |name| Some(caps.structure(0)?.get::<i32>(name).ok()? as usize);
+                let frame = Frame {
+                    width: size("width")?,
+                    height: size("height")?,
+                    pixels: buffer.map_readable().ok()?.to_vec(),
+                };
+                *latest.0.lock().expect("no panic") = Some(frame);
+                latest.1.notify_all();
+                None
+            });
+        Ok(Screen(shared))
+    }
+
+    /// Waits for a picture of which this holds.
+    pub(crate) async fn shows(
+        &self,
+        what: impl Into<String>,
+        holds: impl Fn(&Frame) -> bool + Send + 'static,
+    ) -> Result<Frame> {
+        let (shared, what) = (self.0.clone(), what.into());
+        let wait = move || {
+            let until = Instant::now() + DEADLINE;
+            let mut latest = shared.0.lock().expect("no panic");
+            loop {
+                if let Some(frame) = latest.take_if(|frame| holds(frame)) {
+                    return Ok(frame);
+                }
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    let size = latest.as_ref().map(|frame| (frame.width, frame.height));
+                    let middle = latest
+                        .as_ref()
+                        .map(|frame| frame.at(frame.width / 2, frame.height / 2));
+                    return Err(Failure::new(format!(
+                        "never seen: {what}; last {size:?}, middle {middle:?}"
+                    )));
+                }
+                latest = shared.1.wait_timeout(latest, left).expect("no panic").0;
+            }
+        };
+        tokio::task::spawn_blocking(wait).await?
+    }
+}
