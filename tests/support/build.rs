@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// `target/<profile>`: two folders above the running test.
+/// `target/<profile>`: where programs are, and above the folder where tests are.
 static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let test = std::env::current_exe().expect("a running test knows its own file");
-    let deps = test.parent().expect("a file is in a folder");
-    deps.parent()
-        .expect("tests are built in target/<profile>/deps")
-        .to_path_buf()
+    let folder = test.parent().expect("a file is in a folder");
+    match folder.parent() {
+        Some(profile) if folder.ends_with("deps") => profile.to_path_buf(),
+        _ => folder.to_path_buf(),
+    }
 });
 
 /// The server and the plugin, built once with the profile of the tests.
@@ -51,7 +52,7 @@ pub fn program() -> PathBuf {
 }
 
 /// The plugins under test.
-pub(crate) const PLUGINS: &[&str] = &["libgstrtcsfu.so", "libgstrtcmcu.so"];
+pub(crate) const PLUGINS: &[&str] = &["libgstrtcsfu.so", "libgstrtcmcu.so", "libgstrtcturn.so"];
 
 /// A folder with the plugins under test and nothing else, for `GST_PLUGIN_PATH`.
 ///

@@ -8,6 +8,7 @@
 pub mod aiortc;
 pub mod browser;
 pub mod build;
+pub mod coturn;
 pub mod embedded;
 mod failure;
 pub mod http;

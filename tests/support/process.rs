@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub struct Process {
     child: Child,
     output: Output,
     watch: Watch,
+    stdin: Option<ChildStdin>,
+    /// Lines that [`next_line`](Process::next_line) is through with.
+    read: usize,
 }
 
 /// What a process wrote on both its channels, in the order of arrival.
@@ -33,9 +36,17 @@ struct Output {
 impl Process {
     /// Starts it, with both output channels read.
     pub fn start(command: &mut Command) -> Result<Process> {
+        Process::spawn(command.stdin(Stdio::null()))
+    }
+
+    /// Starts it ready to be [talked to](Self::say).
+    pub fn start_talking(command: &mut Command) -> Result<Process> {
+        Process::spawn(command.stdin(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Process> {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -54,9 +65,11 @@ impl Process {
         output.read(stderr, counter);
         Ok(Process {
             name,
+            stdin: child.stdin.take(),
             child,
             output,
             watch,
+            read: 0,
         })
     }
 
@@ -84,6 +97,44 @@ impl Process {
             Ok(None) => Err(self.failure(format!("ended without {what}"))),
             Err(_) => Err(self.failure(format!("no {what} within {DEADLINE:?}"))),
         }
+    }
+
+    /// Waits for the next line that is `wanted`; those before it are not looked at again.
+    ///
+    /// # Errors
+    /// The process ended, or [`DEADLINE`] passed; with all output.
+    pub async fn next_line(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let pick = |line: &str| wanted(line).then(|| line.to_owned());
+        let found = timeout(DEADLINE, self.output.find_after(self.read, pick)).await;
+        match found {
+            Ok(Some((at, line))) => {
+                self.read = at + 1;
+                Ok(line)
+            }
+            Ok(None) => Err(self.failure(format!("ended without {what}"))),
+            Err(_) => Err(self.failure(format!("no {what} within {DEADLINE:?}"))),
+        }
+    }
+
+    /// Whether a line that is `wanted` is there, or comes within that time.
+    ///
+    /// # Errors
+    /// The process ended without it; with all output.
+    pub async fn has_line(&self, within: Duration, wanted: impl Fn(&str) -> bool) -> Result<bool> {
+        let pick = |line: &str| wanted(line).then_some(());
+        match timeout(within, self.output.find(pick)).await {
+            Ok(Some(())) => Ok(true),
+            Ok(None) => Err(self.failure("ended")),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Writes a line to a process that was [started talking](Self::start_talking).
+    pub fn say(&mut self, line: &str) -> Result {
+        let Some(stdin) = &mut self.stdin else {
+            return Err(Failure::new(format!("{} does not listen", self.name)));
+        };
+        Ok(writeln!(stdin, "{line}")?)
     }
 
     /// Waits for the process to end by itself.
@@ -184,15 +235,26 @@ impl Output {
 
     /// The first find; `None` once both channels are closed.
     async fn find<T>(&self, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.find_after(0, pick).await.map(|(_, found)| found)
+    }
+
+    /// The first find among the lines from that one on, and its number.
+    async fn find_after<T>(
+        &self,
+        start: usize,
+        pick: impl Fn(&str) -> Option<T>,
+    ) -> Option<(usize, T)> {
         let mut count = self.count.clone();
-        let mut seen = 0;
+        let mut seen = start;
         loop {
             let open = count.has_changed().is_ok();
             count.borrow_and_update();
             {
                 let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(found) = lines[seen..].iter().find_map(|line| pick(line)) {
-                    return Some(found);
+                let new = lines.iter().enumerate().skip(seen);
+                let found = new.filter_map(|(at, line)| Some((at, pick(line)?))).next();
+                if found.is_some() {
+                    return found;
                 }
                 seen = lines.len();
             }

@@ -13,6 +13,9 @@ use crate::command::{cargo, output, root, run, target_directory};
 const ELEMENTS: &[(&str, &str)] = &[
     ("rtcmcu", "gst-plugin-rtcmcu"),
     ("rtcsfu", "gst-plugin-rtcsfu"),
+    ("stunsrc", "gst-plugin-rtcturn"),
+    ("turnsink", "gst-plugin-rtcturn"),
+    ("turnsrc", "gst-plugin-rtcturn"),
 ];
 
 /// Writes `docs/elements/*.md`, or with `check` fails if one differs from the plugin.

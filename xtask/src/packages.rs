@@ -53,6 +53,7 @@ pub(crate) const RUN: &[Package] = &[
 pub(crate) const TEST: &[Package] = &[
     package("chromium", Program(&["chromium"])),
     package("firefox-esr", Program(&["firefox-esr", "firefox"])),
+    package("coturn", Program(&["turnserver"])),
     package("ffmpeg", Program(&["ffprobe"])),
     package("gstreamer1.0-plugins-ugly", Element("x264enc")),
     package("gstreamer1.0-libav", Element("avdec_h264")),

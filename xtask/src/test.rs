@@ -39,6 +39,8 @@ fn fast_tests() -> Result<(), String> {
         "--package",
         "gst-plugin-rtcsfu",
         "--package",
+        "gst-plugin-rtcturn",
+        "--package",
         "xtask",
     ]))
 }
