@@ -18,6 +18,8 @@ const TICK: i64 = 250;
 const REFERENCE_RANGE: i64 = 1 << 32;
 /// Without feedback for so long while packets go out, the peer cannot hear them, µs.
 const SILENCE: u64 = 1_500_000;
+/// Without feedback for so long nobody knows how the path is, µs.
+const PAUSE: u64 = 1_000_000;
 /// Assumed before anything is measured.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 
@@ -61,6 +63,8 @@ pub struct Estimator {
     reference: Option<i64>,
     /// The first packet since the last feedback, µs.
     unheard: Option<u64>,
+    /// When feedback came last, µs.
+    heard: u64,
     settled: bool,
 }
 
@@ -82,6 +86,7 @@ impl Estimator {
             round_trip: FIRST_ROUND_TRIP,
             reference: None,
             unheard: None,
+            heard: 0,
             settled: false,
         }
     }
@@ -111,6 +116,12 @@ impl Estimator {
         self.wanted = wanted;
     }
 
+    /// The transport-wide sequence number for the packet that is sent next.
+    #[inline]
+    pub fn next_sequence(&self) -> u16 {
+        self.log.next()
+    }
+
     /// Notes a packet of `bytes` that is sent `at` microseconds after the epoch, and says its transport-wide sequence number.
     #[inline]
     pub fn sent(&mut self, at: u64, bytes: usize) -> u16 {
@@ -128,6 +139,8 @@ impl Estimator {
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
         let at = micros(self.epoch, now);
         self.unheard = None;
+        self.forget_past(at);
+        self.heard = at;
         let (received, tally) = self.settle(at, feedback);
         self.measure_round_trip(at, &received);
         let verdict = self.observe(&received);
@@ -142,7 +155,9 @@ impl Estimator {
         };
         self.control(at, verdict, arriving, &received);
         let rate = self.rate.rate();
-        self.loss.update(at, tally, self.queue.is_standing(), rate);
+        let full = self.throughput.of_full_path().unwrap_or(0);
+        self.loss
+            .update(at, tally, self.queue.is_standing(), rate, full);
         self.settled |= arriving.is_some();
     }
 
@@ -154,6 +169,7 @@ impl Estimator {
             self.unheard = Some(at);
         }
         self.judge_probe(at);
+        self.forget_past(at);
         if self.delay.usage() == Usage::Over || self.loss.is_high() {
             self.prober.postpone(at);
         }
@@ -178,6 +194,16 @@ impl Estimator {
     /// Bytes of memory it takes.
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.log.memory() + self.delay.memory()
+    }
+
+    /// After a pause of the feedback what was seen before it says nothing of now.
+    fn forget_past(&mut self, at: u64) {
+        if at >= self.heard + PAUSE {
+            self.groups = Groups::default();
+            self.delay = DelayDetector::default();
+            self.loss.forget();
+            self.heard = at;
+        }
     }
 
     fn current(&self) -> u64 {
@@ -268,7 +294,12 @@ impl Estimator {
             self.queue.update(at, delay, round_trip)
         });
         match order {
-            Order::Go => self.rate.update(at, verdict, arriving, self.round_trip),
+            Order::Go => {
+                let newest = received.iter().map(|(sent, _)| sent.at).max();
+                let sent = newest.unwrap_or(0);
+                self.rate
+                    .update(at, sent, verdict, arriving, self.round_trip);
+            }
             Order::Drain => self.rate.drain(arriving),
             Order::Hold => {}
             Order::Restore => self.rate.restore(),

@@ -14,6 +14,8 @@ const LONG_WINDOW: u64 = 1_000_000;
 const GROWTH: f64 = 1.08;
 /// Loss below this share of what it was has changed.
 const STEADY: f64 = 0.7;
+/// The limit never falls below this share of what arrives.
+const OF_ARRIVING: f64 = 0.85;
 /// The most a path may lose by itself.
 const MAX_OWN: f64 = 0.35;
 
@@ -67,13 +69,26 @@ impl LossControl {
         self.fraction > self.own + HIGH
     }
 
+    /// Nothing was heard for a while: what was lost before it says nothing of now.
+    pub(super) fn forget(&mut self) {
+        (self.begin, self.received, self.lost) = (None, 0, 0);
+        self.fraction = 0.0;
+    }
+
     /// A probe has shown that so much passes.
     pub(super) fn probed(&mut self, rate: u64) {
         self.limit = self.limit.map(|limit| limit.max(rate as f64));
     }
 
-    /// Takes a report. `rate` is what the delay allows, in bit/s; with a queue standing, loss is never the path's own.
-    pub(super) fn update(&mut self, now: u64, tally: Tally, queued: bool, rate: u64) {
+    /// Takes a report. `rate` is what the delay allows and `arriving` what arrives, in bit/s; with a queue standing, loss is never the path's own.
+    pub(super) fn update(
+        &mut self,
+        now: u64,
+        tally: Tally,
+        queued: bool,
+        rate: u64,
+        arriving: u64,
+    ) {
         self.received += tally.received;
         self.lost = (self.lost + tally.lost).saturating_sub(tally.recovered);
         self.queued |= queued;
@@ -84,11 +99,11 @@ impl LossControl {
         }
         self.fraction = f64::from(self.lost) / f64::from(count);
         (self.begin, self.received, self.lost) = (Some(now), 0, 0);
-        self.judge(elapsed as f64 / 1e6, rate as f64);
+        self.judge(elapsed as f64 / 1e6, rate as f64, arriving as f64);
         self.queued = false;
     }
 
-    fn judge(&mut self, seconds: f64, rate: f64) {
+    fn judge(&mut self, seconds: f64, rate: f64, arriving: f64) {
         let loss = self.fraction;
         if loss < self.own * STEADY {
             self.own += (loss - self.own) * 0.05;
@@ -96,6 +111,8 @@ impl LossControl {
         let limit = self.limit.unwrap_or(rate).min(rate);
         if loss > self.own + HIGH {
             let reduced = limit * (1.0 - 0.5 * (loss - self.own));
+            // What arrives is the capacity, however much more was sent.
+            let reduced = reduced.max(limit.min(arriving * OF_ARRIVING));
             self.limit = Some(reduced);
             self.learn(loss, limit, reduced);
         } else if loss < self.own + LOW {
@@ -138,7 +155,7 @@ mod tests {
                 lost,
                 recovered: 0,
             };
-            control.update(start + n * 100_000, tally, false, rate);
+            control.update(start + n * 100_000, tally, false, rate, 0);
         }
         control.limit().unwrap_or(rate)
     }
@@ -177,8 +194,8 @@ mod tests {
             lost,
             recovered,
         };
-        control.update(0, tally(50, 50, 0), false, 1_000_000);
-        control.update(400_000, tally(50, 0, 50), false, 1_000_000);
+        control.update(0, tally(50, 50, 0), false, 1_000_000, 0);
+        control.update(400_000, tally(50, 0, 50), false, 1_000_000, 0);
         assert_eq!((control.fraction(), control.limit()), (0.0, None));
     }
 }

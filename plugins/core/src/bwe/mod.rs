@@ -7,8 +7,11 @@
 //! a limit by loss (§6). The arrival-time filter is the least-squares trend that browsers use in place of the draft's Kalman
 //! filter. Probe clusters tell within a few round trips what multiplicative growth would take half a minute to find.
 //!
+//! [`allocate`] divides what there is over the tracks a peer receives.
+//!
 //! Rates are bit/s of SRTP datagrams, without UDP and IP headers. Left out: congestion windows, ECN.
 
+mod allocate;
 mod delay;
 mod estimator;
 mod groups;
@@ -22,6 +25,7 @@ mod throughput;
 #[cfg(test)]
 mod tests;
 
+pub use allocate::{Budget, Choice, Last, Preference, Priority, Reason, Want, allocate};
 pub use estimator::{Estimator, Settings};
 
 /// `bytes` in `micros` microseconds as bit/s.

@@ -15,6 +15,8 @@ const LONG_INTERVAL: u64 = 8_000_000;
 /// A cluster aims at this multiple of the estimate; the first one at more.
 const FACTOR: f64 = 2.0;
 const FIRST_FACTOR: f64 = 3.0;
+/// Less tells nothing: a few packets at this rate harm nobody, bit/s.
+const LEAST: u64 = 300_000;
 /// A result of at least this share of the aim begs for another cluster at once.
 const GO_ON: f64 = 0.7;
 /// What arrives slower than this share of what was sent has filled the path; a little less than that is its capacity.
@@ -161,7 +163,8 @@ impl Prober {
         self.next = match result.map(|shown| shown.rate) {
             Some(rate) if rate >= of(GO_ON, cluster.aim) => now,
             Some(rate) if rate >= of(NEWS, cluster.estimate) => now + INTERVAL,
-            _ => now + LONG_INTERVAL,
+            Some(_) => now + LONG_INTERVAL,
+            None => now + INTERVAL / 2,
         };
         result
     }
@@ -174,7 +177,7 @@ impl Prober {
 
     fn begin(&mut self, now: u64, estimate: u64, wanted: u64) {
         let factor = if self.first { FIRST_FACTOR } else { FACTOR };
-        let aim = ((estimate as f64 * factor) as u64).min(wanted);
+        let aim = ((estimate as f64 * factor) as u64).max(LEAST).min(wanted);
         if aim as f64 <= estimate as f64 * 1.05 {
             return;
         }

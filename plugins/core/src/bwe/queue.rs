@@ -92,8 +92,10 @@ impl Queue {
         let since = since.filter(|_| self.is_standing());
         let begun = match since {
             Some(begun) if now >= begun + PATIENCE => {
+                // What is in the queue now has to leave it before anything can be seen.
+                let queued = self.delay.max(0) as u64;
                 self.state = State::Trial {
-                    end: now + round_trip + TRIAL,
+                    end: now + round_trip + queued + TRIAL,
                     before: self.delay,
                 };
                 return Order::Drain;

@@ -63,10 +63,11 @@ impl RateControl {
         self.rate as u64
     }
 
-    /// Takes the verdict on the delay at `now` µs.
+    /// Takes the verdict on the delay at `now` µs, of packets of which the newest was sent at `sent` µs.
     pub(super) fn update(
         &mut self,
         now: u64,
+        sent: u64,
         usage: Usage,
         arriving: Option<u64>,
         round_trip: Duration,
@@ -74,7 +75,7 @@ impl RateControl {
         let arriving = arriving.map(|rate| rate as f64);
         match usage {
             Usage::Over => {
-                if self.may_reduce(now, arriving, round_trip) {
+                if self.may_reduce(sent) {
                     self.decrease(now, arriving);
                 }
                 self.state = State::Hold;
@@ -118,12 +119,9 @@ impl RateControl {
         self.set(self.rate / 2.0);
     }
 
-    fn may_reduce(&self, now: u64, arriving: Option<f64>, round_trip: Duration) -> bool {
-        let pause = round_trip.clamp(Duration::from_millis(10), Duration::from_millis(200));
-        let waited = self
-            .reduced
-            .is_none_or(|at| now.saturating_sub(at) >= pause.as_micros() as u64);
-        waited || arriving.is_some_and(|rate| rate < self.rate / 2.0)
+    /// What was sent before the last reduction speaks of the rate before it.
+    fn may_reduce(&self, sent: u64) -> bool {
+        self.reduced.is_none_or(|at| sent > at)
     }
 
     fn decrease(&mut self, now: u64, arriving: Option<f64>) {
@@ -233,7 +231,13 @@ mod tests {
     fn grows_by_8_percent_per_second_while_it_is_used() {
         let mut control = control();
         for n in 0..=11 {
-            control.update(n * 100_000, Usage::Normal, Some(control.rate()), ROUND_TRIP);
+            control.update(
+                n * 100_000,
+                n * 100_000,
+                Usage::Normal,
+                Some(control.rate()),
+                ROUND_TRIP,
+            );
         }
         assert!(
             (1_075_000..1_095_000).contains(&control.rate()),
@@ -245,18 +249,26 @@ mod tests {
     #[test]
     fn falls_to_85_percent_of_what_arrives() {
         let mut control = control();
-        control.update(0, Usage::Over, Some(800_000), ROUND_TRIP);
+        control.update(0, 0, Usage::Over, Some(800_000), ROUND_TRIP);
         assert_eq!(control.rate(), 680_000);
-        // Once per round trip only.
-        control.update(10_000, Usage::Over, Some(600_000), ROUND_TRIP);
+        // Packets from before that say nothing new.
+        control.update(90_000, 0, Usage::Over, Some(600_000), ROUND_TRIP);
         assert_eq!(control.rate(), 680_000);
+        control.update(90_000, 10_000, Usage::Over, Some(600_000), ROUND_TRIP);
+        assert_eq!(control.rate(), 510_000);
     }
 
     #[test]
     fn a_flow_that_sends_little_is_not_trusted_with_more() {
         let mut control = control();
         for n in 0..200 {
-            control.update(n * 100_000, Usage::Normal, Some(700_000), ROUND_TRIP);
+            control.update(
+                n * 100_000,
+                n * 100_000,
+                Usage::Normal,
+                Some(700_000),
+                ROUND_TRIP,
+            );
         }
         assert!(control.rate() <= 1_060_000, "{}", control.rate());
         control.probed(0, 3_000_000, false, None);
@@ -266,7 +278,7 @@ mod tests {
     #[test]
     fn stays_within_its_limits() {
         let mut control = control();
-        control.update(0, Usage::Over, Some(1_000), ROUND_TRIP);
+        control.update(0, 0, Usage::Over, Some(1_000), ROUND_TRIP);
         assert_eq!(control.rate(), 50_000);
         control.probed(0, u64::MAX, false, None);
         assert_eq!(control.rate(), 50_000_000);

@@ -67,7 +67,13 @@ impl Default for SentLog {
 }
 
 impl SentLog {
-    /// Notes a packet sent `at` microseconds and says its sequence number.
+    /// The sequence number of the packet that is noted next.
+    #[inline]
+    pub(super) fn next(&self) -> u16 {
+        self.next as u16
+    }
+
+    /// Notes a packet sent at `at` µs and says its sequence number.
     #[inline]
     pub(super) fn push(&mut self, at: u64, bytes: usize, cluster: u8) -> u16 {
         if self.next - self.oldest >= self.ring.len() as u64 {

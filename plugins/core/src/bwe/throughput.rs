@@ -6,6 +6,8 @@ use super::bits_per_second;
 /// Time over which a rate is taken, µs: the first, and all others.
 const FIRST_WINDOW: i64 = 500_000;
 const WINDOW: i64 = 150_000;
+/// Time after which the first rate of a full path may be told, µs.
+const LEAST_WINDOW: i64 = 100_000;
 /// After a pause of this length the past says nothing, µs.
 const PAUSE: i64 = 2_000_000;
 /// How much a sample that differs from the estimate is distrusted.
@@ -58,8 +60,16 @@ impl Throughput {
 
     /// bit/s of a path that is full: the smoothed rate lags behind one that has just risen.
     pub(super) fn of_full_path(&self) -> Option<u64> {
-        self.estimate
-            .map(|(rate, _)| (rate.max(self.newest) * 1e3) as u64)
+        match self.estimate {
+            Some((rate, _)) => Some((rate.max(self.newest) * 1e3) as u64),
+            None => self.so_far(),
+        }
+    }
+
+    /// bit/s of the first window, as far as it goes.
+    fn so_far(&self) -> Option<u64> {
+        let elapsed = self.last - self.begin?;
+        (elapsed >= LEAST_WINDOW).then(|| bits_per_second(self.bytes, elapsed as u64))
     }
 
     fn sample(&mut self, sample: f64) {

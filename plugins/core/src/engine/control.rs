@@ -291,8 +291,13 @@ impl Engine {
             self.show(now, Subscriber { peer: key, slot }, wanted);
         }
         let peer = &mut self.peers[key];
-        let states = peer.slot_states();
+        let (states, connected) = (peer.slot_states(), peer.connected);
         let announcement = (states.clone(), plan.missing_audio, plan.missing_video);
+        if connected {
+            self.peers[key].begin_estimating(now, self.epoch);
+            self.divide(now, key);
+        }
+        let peer = &mut self.peers[key];
         if !states.is_empty() && peer.announced != announcement {
             peer.announced = announcement;
             self.events.push_back(EngineEvent::Slots {

@@ -136,7 +136,8 @@ impl Engine {
                     self.take_keyframe_request(now, key, *media);
                 }
             }
-            rtcp::Packet::Remb { bitrate, .. } => self.peers[key].remb = Some(*bitrate),
+            rtcp::Packet::Remb { bitrate, .. } => self.take_remb(now, key, *bitrate),
+            rtcp::Packet::TransportCc(feedback) => self.take_feedback(now, key, feedback),
             _ => {}
         }
     }
@@ -233,12 +234,14 @@ impl Engine {
             SessionEvent::Connected(_) => {
                 let peer = &mut self.peers[key];
                 peer.connect(now);
+                peer.begin_estimating(now, self.epoch);
                 let (session, tracks) = (
                     peer.id,
                     peer.receiver.lines.iter().map(|l| l.track).collect(),
                 );
                 self.events
                     .push_back(EngineEvent::SessionConnected { session, tracks });
+                self.divide(now, key);
                 self.begin_shown(now, key);
             }
             SessionEvent::Failed(error) => {

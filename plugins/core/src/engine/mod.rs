@@ -10,6 +10,7 @@
 //!
 //! A node with several workers makes rooms, participants and tracks known to all of them, and opens each session at one.
 
+mod bandwidth;
 mod control;
 mod data;
 mod forward;
@@ -22,6 +23,7 @@ mod spec;
 mod stats;
 mod timers;
 
+pub use bandwidth::SlotQuality;
 pub use control::OpenError;
 pub use forward::Flush;
 pub use incoming::MAX_DATAGRAM;
@@ -31,6 +33,7 @@ pub use spec::{
 };
 pub use stats::{EngineStats, SessionMediaStats, SlotStats, StreamStats};
 
+pub(crate) use bandwidth::Division;
 pub(crate) use moment::Moment;
 
 use crate::arena::SendArena;
@@ -148,6 +151,9 @@ impl Engine {
                     peer.send_rtcp(report, &mut self.arena);
                 }
             }
+        }
+        if self.peers[key].connected {
+            self.mind_bandwidth(now, key);
         }
         self.drain_session(now, key);
         self.schedule(key);

@@ -7,6 +7,8 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) now: Instant,
+    /// Microseconds since the epoch.
+    pub(crate) micros: u64,
     /// NTP time, 32.32 fixed point.
     pub(crate) ntp: u64,
     /// The middle 24 bits of it, 6.18 fixed point, as the abs-send-time extension wants them.
@@ -21,6 +23,7 @@ impl Moment {
         let [_, high, middle, low] = ((ntp >> 14) as u32).to_be_bytes();
         Moment {
             now,
+            micros: (elapsed / 1_000) as u64,
             ntp,
             abs_send_time: [high, middle, low],
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an engine is told, and what it tells.
 
+use super::SlotQuality;
 use crate::data::{DataMessage, DataSpec};
 use crate::id::{ParticipantId, SessionId, TrackId};
 use crate::media::{
@@ -183,6 +184,15 @@ pub enum EngineEvent {
         participant: ParticipantId,
         /// Began or ceased.
         speaking: bool,
+    },
+    /// What a session gets has changed. At most one per second and session.
+    Quality {
+        /// The session.
+        session: SessionId,
+        /// What its path carries, in bit/s; `None` while that is not known.
+        estimate: Option<u64>,
+        /// Its video slots that show something.
+        slots: Vec<SlotQuality>,
     },
     /// A message came by a data channel here, and was sent to those who are here. Other workers have to be given it by
     /// [`Engine::send_data`](super::Engine::send_data).

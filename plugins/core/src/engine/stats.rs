@@ -27,6 +27,8 @@ pub struct EngineStats {
     pub invalid_rtcp: u64,
     /// Keyframes asked of sources.
     pub keyframe_requests: u64,
+    /// Packets of padding sent to find out what paths carry.
+    pub padding: u64,
     /// Sessions opened.
     pub sessions_opened: u64,
     /// Sessions that ended by a failure.
@@ -44,6 +46,8 @@ pub struct SessionMediaStats {
     pub round_trip: Option<Duration>,
     /// Newest bandwidth estimate of a peer that sends REMB, in bit/s.
     pub remb: Option<u64>,
+    /// Our own estimate of the path to it, in bit/s; `None` while nothing is measured.
+    pub estimate: Option<u64>,
     /// What its data channels saw; `None` without any.
     pub data: Option<DataStats>,
     /// Counters of its transport.
@@ -108,6 +112,7 @@ impl Engine {
             connected: peer.connected,
             round_trip: peer.session.stats().round_trip.or(peer.round_trip),
             remb: peer.remb,
+            estimate: peer.estimator.as_ref().and_then(|e| e.estimate()),
             data: peer.session.data_stats(),
             transport: *peer.session.stats(),
             streams: peer.stream_stats(),

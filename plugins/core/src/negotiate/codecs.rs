@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which codecs are taken, in which order, and with which feedback.
 
+use super::extensions;
 use crate::codec::Codec;
 use crate::media::{Extension, Feedback, MediaDescription, MediaKind, PayloadParams};
 
@@ -60,7 +61,7 @@ pub(super) fn publish(offered: &MediaDescription, kind: MediaKind) -> Vec<Payloa
     let transport_cc = offered.extensions.id(Extension::TransportCc).is_some();
     let mut payloads: Vec<_> = usable(offered, kind).cloned().collect();
     for payload in &mut payloads {
-        payload.feedback = publish_feedback(payload.feedback, transport_cc);
+        payload.feedback = congestion_feedback(payload.feedback, transport_cc);
         if payload.codec == Codec::Opus {
             ask_for_inband_fec(&mut payload.fmtp);
         }
@@ -71,11 +72,14 @@ pub(super) fn publish(offered: &MediaDescription, kind: MediaKind) -> Vec<Payloa
 
 /// What a subscriber can take, in its own order.
 pub(super) fn receive(offered: &MediaDescription, kind: MediaKind) -> Vec<PayloadParams> {
-    let mut payloads: Vec<_> = usable(offered, kind).cloned().collect();
+    let payloads = usable(offered, kind).cloned().collect();
+    let mut payloads = rtx_for_all_or_none(payloads);
+    let transport_cc = offered.extensions.id(Extension::TransportCc).is_some()
+        && extensions::may_vary(kind, &payloads);
     for payload in &mut payloads {
-        payload.feedback.transport_cc = false;
+        payload.feedback = congestion_feedback(payload.feedback, transport_cc);
     }
-    rtx_for_all_or_none(payloads)
+    payloads
 }
 
 /// A slot retransmits in one way, whatever it carries at the moment.
@@ -101,7 +105,7 @@ fn rank(codec: Codec) -> usize {
 }
 
 /// One congestion signal is enough: transport-wide feedback when both halves of it were offered, else REMB.
-fn publish_feedback(offered: Feedback, extension: bool) -> Feedback {
+fn congestion_feedback(offered: Feedback, extension: bool) -> Feedback {
     let transport_cc = offered.transport_cc && extension;
     Feedback {
         transport_cc,

@@ -25,23 +25,31 @@ pub(super) fn publish(
     })
 }
 
-/// Towards the peer.
+/// Whether a packet sent again towards the peer may differ from what was sent first.
 ///
 /// Without RTX a lost packet is sent again as it was. Under AES-GCM the same index must never encrypt two different
 /// texts (RFC 7714 §8), so then nothing may be negotiated that changes from one sending to the next.
+pub(super) fn may_vary(kind: MediaKind, payloads: &[PayloadParams]) -> bool {
+    let rtx = payloads.iter().all(|p| p.rtx_pt.is_some());
+    let resends = kind == MediaKind::Video || payloads.iter().any(|p| p.feedback.nack);
+    rtx || !resends
+}
+
+/// Towards the peer.
 pub(super) fn receive(
     offered: &ExtensionMap,
     kind: MediaKind,
     payloads: &[PayloadParams],
 ) -> ExtensionMap {
-    let rtx = payloads.iter().all(|p| p.rtx_pt.is_some());
-    let resends = kind == MediaKind::Video || payloads.iter().any(|p| p.feedback.nack);
+    let varies = may_vary(kind, payloads);
+    let transport_cc = payloads.iter().any(|p| p.feedback.transport_cc);
     keep(offered, |extension| match extension {
         Extension::Mid => true,
         Extension::AudioLevel => kind == MediaKind::Audio,
-        Extension::AbsSendTime => rtx || !resends,
+        Extension::AbsSendTime => varies,
         Extension::VideoOrientation | Extension::DependencyDescriptor => kind == MediaKind::Video,
-        Extension::Rid | Extension::RepairedRid | Extension::TransportCc => false,
+        Extension::TransportCc => transport_cc,
+        Extension::Rid | Extension::RepairedRid => false,
     })
 }
 

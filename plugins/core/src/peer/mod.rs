@@ -10,7 +10,8 @@ pub(crate) use reports::round_trip;
 pub(crate) use stream::RESTART;
 
 use crate::arena::SendArena;
-use crate::engine::{Assign, Assignment, SlotState};
+use crate::bwe::Estimator;
+use crate::engine::{Assign, Assignment, Division, SlotState};
 use crate::id::{ParticipantId, SessionId};
 use crate::media::{Path, SlotSpec};
 use crate::router::{Outlet, Slot};
@@ -44,6 +45,9 @@ pub(crate) struct Peer {
     pub(crate) round_trip: Option<Duration>,
     /// Newest REMB, bit/s.
     pub(crate) remb: Option<u64>,
+    /// Measures the path, where the peer reports what arrives.
+    pub(crate) estimator: Option<Box<Estimator>>,
+    pub(crate) division: Division,
     next_report: Option<Instant>,
     session_timeout: Option<Instant>,
 }
@@ -77,6 +81,8 @@ impl Peer {
             announced: Default::default(),
             round_trip: None,
             remb: None,
+            estimator: None,
+            division: Division::default(),
             next_report: None,
             session_timeout,
         }
@@ -118,10 +124,18 @@ impl Peer {
         } else {
             None
         };
-        [self.session_timeout, self.next_report, media]
-            .into_iter()
-            .flatten()
-            .min()
+        let probe = self.estimator.as_ref().and_then(|e| e.next_timeout());
+        let division = self.division.timeout().filter(|_| self.connected);
+        [
+            self.session_timeout,
+            self.next_report,
+            media,
+            probe,
+            division,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// True when a slot shows whoever speaks.
@@ -162,6 +176,7 @@ impl Peer {
                 session: &mut self.session,
                 path,
                 arena,
+                estimator: self.estimator.as_deref_mut(),
             },
         ))
     }

@@ -11,10 +11,12 @@ mod keyframe_gate;
 mod meter;
 mod numbers;
 mod outlet;
+mod padding;
 mod repair;
 mod replay;
 mod run;
 mod selector;
+mod share;
 mod slot;
 mod speakers;
 mod speech;
@@ -140,6 +142,13 @@ impl Router {
 
     pub(crate) fn track_mut(&mut self, id: TrackId) -> Option<&mut Track> {
         self.tracks.get_mut(&id)
+    }
+
+    /// True while a participant speaks.
+    pub(crate) fn is_speaking(&self, id: ParticipantId) -> bool {
+        self.participants
+            .get(&id)
+            .is_some_and(|p| p.speech.is_speaking())
     }
 
     /// A track and its participant at once.

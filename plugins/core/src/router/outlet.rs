@@ -2,6 +2,7 @@
 //! Writing a packet for one peer: header and extensions anew, payload behind it, sealed in the send arena.
 
 use crate::arena::SendArena;
+use crate::bwe::Estimator;
 use crate::codec;
 use crate::engine::Moment;
 use crate::media::{Extension, Path, SlotSpec};
@@ -14,11 +15,16 @@ const HEADER_ROOM: usize = 12 + 4 + 352;
 /// Bytes of the longest extension element (RFC 8285 §4.3).
 const MAX_DESCRIPTOR: usize = 255;
 
+/// The padding bit (RFC 3550 §5.1).
+const PADDING: u8 = 0x20;
+
 /// Where a slot's packets go: the peer's transport and the buffer of what is to be sent.
 pub(crate) struct Outlet<'a> {
     pub(crate) session: &'a mut Session,
     pub(crate) path: Path,
     pub(crate) arena: &'a mut SendArena,
+    /// Numbers the packets where the peer reports their arrival.
+    pub(crate) estimator: Option<&'a mut Estimator>,
 }
 
 /// The header fields of one outgoing packet.
@@ -51,7 +57,8 @@ impl Outlet<'_> {
         let buffer = self
             .arena
             .space(HEADER_ROOM + payload.len() + SRTP_OVERHEAD);
-        let header = header(moment, spec, fields, packet, buffer);
+        let wide = self.estimator.as_ref().map(|e| e.next_sequence());
+        let (header, numbered) = header(moment, spec, fields, packet, wide, buffer);
         let body = match fields.original {
             Some(original) => {
                 buffer[header..header + 2].copy_from_slice(&(original as u16).to_be_bytes());
@@ -65,48 +72,78 @@ impl Outlet<'_> {
         let len = self
             .session
             .seal_rtp(buffer, header, end, fields.sequence)?;
-        self.arena.commit(&self.path, len);
+        self.commit(moment, len, numbered);
         Some(len)
     }
 }
 
 impl Outlet<'_> {
-    /// Writes and seals a packet of nothing but padding (RFC 3550 §5.1), for a number behind which there is nothing else.
-    pub(super) fn pad(&mut self, moment: &Moment, spec: &SlotSpec, fields: &Fields) -> Option<()> {
-        let buffer = self.arena.space(HEADER_ROOM + 1 + SRTP_OVERHEAD);
+    /// Writes and seals a packet of nothing but padding (RFC 3550 §5.1), for a number behind which there is nothing else:
+    /// the sealed length.
+    pub(super) fn pad(
+        &mut self,
+        moment: &Moment,
+        spec: &SlotSpec,
+        fields: &Fields,
+        padding: u8,
+    ) -> Option<usize> {
+        let buffer = self
+            .arena
+            .space(HEADER_ROOM + usize::from(padding) + SRTP_OVERHEAD);
         let Fields { pt, ssrc, .. } = *fields;
         let sequence = fields.sequence as u16;
         let mut writer = HeaderWriter::new(buffer, pt, false, sequence, fields.timestamp, ssrc);
-        write_session(moment, spec, &mut writer);
+        let wide = self.estimator.as_ref().map(|e| e.next_sequence());
+        let numbered = write_session(moment, spec, wide, &mut writer);
         let header = writer.finish();
-        buffer[0] |= 0x20;
-        buffer[header] = 1;
+        let end = header + usize::from(padding.max(1));
+        buffer[0] |= PADDING;
+        buffer[header..end].fill(0);
+        buffer[end - 1] = padding.max(1);
         let len = self
             .session
-            .seal_rtp(buffer, header, header + 1, fields.sequence)?;
+            .seal_rtp(buffer, header, end, fields.sequence)?;
+        self.commit(moment, len, numbered);
+        Some(len)
+    }
+
+    fn commit(&mut self, moment: &Moment, len: usize, numbered: bool) {
         self.arena.commit(&self.path, len);
-        Some(())
+        if numbered && let Some(estimator) = &mut self.estimator {
+            estimator.sent(moment.micros, len);
+        }
     }
 }
 
-/// Writes the extensions that belong to the way and not to the packet.
-fn write_session(moment: &Moment, spec: &SlotSpec, writer: &mut HeaderWriter<'_>) {
-    if let Some(id) = spec.extensions.id(Extension::Mid) {
+/// Writes the extensions that belong to the way and not to the packet. True: the transport-wide number is among them.
+fn write_session(
+    moment: &Moment,
+    spec: &SlotSpec,
+    wide: Option<u16>,
+    writer: &mut HeaderWriter<'_>,
+) -> bool {
+    let ids = &spec.extensions;
+    if let Some(id) = ids.id(Extension::Mid) {
         writer.extension(id, spec.mid.as_bytes());
     }
-    if let Some(id) = spec.extensions.id(Extension::AbsSendTime) {
+    if let Some(id) = ids.id(Extension::AbsSendTime) {
         writer.extension(id, &moment.abs_send_time);
+    }
+    match (ids.id(Extension::TransportCc), wide) {
+        (Some(id), Some(wide)) => writer.extension(id, &wide.to_be_bytes()),
+        _ => false,
     }
 }
 
-/// Writes the header: its length.
+/// Writes the header: its length, and whether it carries the transport-wide number.
 fn header(
     moment: &Moment,
     spec: &SlotSpec,
     fields: &Fields,
     packet: &MediaPacket,
+    wide: Option<u16>,
     buffer: &mut [u8],
-) -> usize {
+) -> (usize, bool) {
     let Fields { pt, ssrc, .. } = *fields;
     let (sequence, marker) = (fields.sequence as u16, fields.marker);
     let ids = &spec.extensions;
@@ -120,7 +157,7 @@ fn header(
     } else {
         HeaderWriter::new(buffer, pt, marker, sequence, fields.timestamp, ssrc)
     };
-    write_session(moment, spec, &mut writer);
+    let numbered = write_session(moment, spec, wide, &mut writer);
     if let (Some(id), Some((level, voice))) = (ids.id(Extension::AudioLevel), packet.audio_level) {
         writer.extension(id, &[level | u8::from(voice) << 7]);
     }
@@ -131,7 +168,7 @@ fn header(
     if let Some((id, descriptor)) = dependency {
         writer.extension(id, descriptor);
     }
-    writer.finish()
+    (writer.finish(), numbered)
 }
 
 /// The dependency descriptor for the receiver; empty when the packet has none.

@@ -43,6 +43,11 @@ impl Repair {
         self.next_sequence
     }
 
+    /// A packet of padding has taken the next number on the RTX stream.
+    pub(crate) fn skip(&mut self) {
+        self.next_sequence += 1;
+    }
+
     /// Whether the packet of that number may be sent again now.
     pub(crate) fn allows(&self, now: Instant, sequence: u64, bytes: usize) -> bool {
         let just_sent = self

@@ -49,7 +49,7 @@ pub(super) struct Admitted {
 pub(super) struct Last {
     pub(super) sequence: u64,
     pub(super) clock_rate: u32,
-    timestamp: u32,
+    pub(super) timestamp: u32,
     picture_id: u16,
     tl0: u8,
     frame_number: u16,

@@ -7,6 +7,7 @@ use super::repair::Repair;
 use super::replay::Replay;
 use super::run::{Admitted, First, Last, Run};
 use super::selector::Level;
+use super::share::Share;
 use super::track::View;
 use crate::engine::{Assignment, Moment};
 use crate::id::TrackId;
@@ -100,6 +101,7 @@ pub(crate) struct Slot {
     pub(crate) spec: SlotSpec,
     pub(crate) assignment: Assignment,
     pub(crate) counters: SlotCounters,
+    pub(crate) share: Share,
     pub(super) target: Target,
     pub(super) source: Option<Source>,
     pub(super) run: Option<Run>,
@@ -110,7 +112,7 @@ pub(crate) struct Slot {
     earlier: VecDeque<Run>,
     pub(super) last: Option<Last>,
     pub(super) first: First,
-    repair: Repair,
+    pub(super) repair: Repair,
     pub(super) replay: Option<Replay>,
     /// When the run began with a keyframe.
     pub(super) began: Option<Instant>,
@@ -123,6 +125,7 @@ impl Slot {
             spec,
             assignment: Assignment::Auto,
             counters: SlotCounters::default(),
+            share: Share::default(),
             target: Target::Best,
             source: None,
             run: None,
@@ -163,6 +166,7 @@ impl Slot {
             Target::Best => Target::Best,
             _ => Target::Least,
         };
+        self.share.renew();
         self.source = track.map(|(track, payloads)| Source {
             track,
             formats: formats(&self.spec.payloads, payloads),
@@ -176,6 +180,11 @@ impl Slot {
         if self.target == Target::Paused {
             self.end_run();
         }
+    }
+
+    /// Forwards the best there is, whatever it was told before.
+    pub(super) fn follow_best(&mut self) {
+        self.target = Target::Best;
     }
 
     /// The layer it forwards.
@@ -234,7 +243,7 @@ impl Slot {
         let admitted = run.admit(packet, level, self.top)?;
         let fields = fields(&self.spec, run, packet, admitted, format);
         if !admitted.passes {
-            return out.pad(moment, &self.spec, &fields);
+            return out.pad(moment, &self.spec, &fields, 1).map(|_| ());
         }
         let next = run.last(packet, admitted.placed);
         let len = out.write(moment, &self.spec, &fields, packet, |payload| {

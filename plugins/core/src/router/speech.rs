@@ -41,6 +41,11 @@ impl Speech {
         changed.then_some(speaking)
     }
 
+    /// True while its owner speaks.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
     /// Ends speech when the track ends or falls silent without packets.
     pub(crate) fn stop(&mut self) -> Option<bool> {
         self.average = 127.0;

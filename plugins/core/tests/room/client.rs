@@ -154,6 +154,11 @@ impl Client {
         }
     }
 
+    /// Reports what arrives, by transport-wide feedback.
+    pub fn report_arrivals(&mut self) {
+        self.rtc.direct_api().enable_twcc_feedback();
+    }
+
     pub fn send(&mut self, now: Instant, packet: Packet) {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx(&Ssrc::from(packet.ssrc)).expect("declared");

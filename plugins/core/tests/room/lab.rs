@@ -3,6 +3,7 @@
 
 use super::client::{Client, Packet};
 use super::link::{Impairment, Link};
+use super::media;
 use gst_rtc_core::data::{DataSpec, MAX_MESSAGE};
 use gst_rtc_core::engine::{
     Assign, Engine, EngineConfig, EngineEvent, Flush, Limits, SessionSpec, TrackSpec,
@@ -189,15 +190,28 @@ impl Lab {
 
     /// A participant `id` that receives on slots of those kinds; its client.
     pub fn subscriber(&mut self, id: u32, kinds: &[MediaKind]) -> usize {
+        self.receiver(id, kinds, false)
+    }
+
+    /// A [`subscriber`](Self::subscriber) that reports what arrives.
+    pub fn reporting_subscriber(&mut self, id: u32, kinds: &[MediaKind]) -> usize {
+        self.receiver(id, kinds, true)
+    }
+
+    fn receiver(&mut self, id: u32, kinds: &[MediaKind], reports: bool) -> usize {
         let client = self.add_client();
+        if reports {
+            self.clients[client].report_arrivals();
+        }
         self.engine.add_participant(ROOM, ParticipantId(id));
         let mut parts = Parts::default();
         for (index, kind) in kinds.iter().enumerate() {
-            let spec = self.clients[client].declare_receive(
+            let mut spec = self.clients[client].declare_receive(
                 &format!("s{index}"),
                 *kind,
                 Lab::slot_ssrc(index),
             );
+            spec.extensions = media::extensions(reports);
             parts.slots.push(spec);
         }
         self.open(client, ParticipantId(id), parts);
@@ -340,7 +354,7 @@ impl Lab {
                     continue;
                 };
                 for data in datagrams {
-                    for at in self.down[client].arrivals(self.now) {
+                    for at in self.down[client].arrivals(self.now, data.len()) {
                         self.post(at, Mail::ToClient(client, data.clone()));
                     }
                 }
@@ -357,7 +371,7 @@ impl Lab {
     fn drain_client(&mut self, client: usize) {
         let from = self.clients[client].addr;
         for transmit in self.clients[client].drain(self.now) {
-            for at in self.up[client].arrivals(self.now) {
+            for at in self.up[client].arrivals(self.now, transmit.contents.len()) {
                 self.post(at, Mail::ToServer(from, transmit.contents.to_vec()));
             }
         }

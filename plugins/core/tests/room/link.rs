@@ -5,6 +5,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
 
+/// The longest a datagram waits for a link of some rate.
+const QUEUE: Duration = Duration::from_millis(300);
+
 /// What a link does to what crosses it.
 #[derive(Clone, Copy, Debug)]
 pub struct Impairment {
@@ -14,6 +17,8 @@ pub struct Impairment {
     pub duplicate: f64,
     /// One way.
     pub delay: Duration,
+    /// Bits per second, with a queue of up to 300 ms before it; `None`: any number.
+    pub rate: Option<u64>,
     /// Added at random, up to this; more than the distance between packets reorders them.
     pub jitter: Duration,
 }
@@ -24,6 +29,7 @@ impl Impairment {
         loss: 0.0,
         duplicate: 0.0,
         delay: Duration::from_millis(10),
+        rate: None,
         jitter: Duration::ZERO,
     };
 
@@ -32,6 +38,7 @@ impl Impairment {
         loss: 0.1,
         duplicate: 0.01,
         delay: Duration::from_millis(20),
+        rate: None,
         jitter: Duration::from_millis(8),
     };
 }
@@ -40,6 +47,8 @@ impl Impairment {
 pub struct Link {
     pub impairment: Impairment,
     random: StdRng,
+    /// When what is queued has left.
+    free: Option<Instant>,
 }
 
 impl Link {
@@ -47,19 +56,37 @@ impl Link {
         Link {
             impairment: Impairment::GOOD,
             random: StdRng::seed_from_u64(seed),
+            free: None,
         }
     }
 
     /// When a datagram sent now arrives: not at all, once or twice.
-    pub fn arrivals(&mut self, now: Instant) -> Vec<Instant> {
+    pub fn arrivals(&mut self, now: Instant, bytes: usize) -> Vec<Instant> {
+        let Some(sent) = self.queue(now, bytes) else {
+            return Vec::new();
+        };
         let copies = 1 + usize::from(self.random.random_bool(self.impairment.duplicate));
         let mut arrivals = Vec::new();
         for _ in 0..copies {
             let jitter = self.impairment.jitter.mul_f64(self.random.random::<f64>());
             if !self.random.random_bool(self.impairment.loss) {
-                arrivals.push(now + self.impairment.delay + jitter);
+                arrivals.push(sent + self.impairment.delay + jitter);
             }
         }
         arrivals
+    }
+
+    /// When a datagram has left the queue; `None`: it found no room there.
+    fn queue(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let Some(rate) = self.impairment.rate else {
+            return Some(now);
+        };
+        let start = self.free.unwrap_or(now).max(now);
+        if start - now > QUEUE {
+            return None;
+        }
+        let sent = start + Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64);
+        self.free = Some(sent);
+        Some(sent)
     }
 }

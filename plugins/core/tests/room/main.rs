@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A room in virtual time: our engine on one side, str0m on the other, seeded links between them.
 
+mod bandwidth;
 mod client;
 mod data;
 mod lab;

@@ -31,8 +31,8 @@ struct Encoder {
 }
 
 /// A source of VP8 in three encodings at 30 pictures a second. Keyframes come when asked for.
-struct Studio {
-    client: usize,
+pub(super) struct Studio {
+    pub(super) client: usize,
     id: u32,
     timestamp: u32,
     encoders: Vec<Encoder>,
@@ -40,7 +40,7 @@ struct Studio {
 }
 
 impl Studio {
-    fn new(lab: &mut Lab, id: u32) -> Studio {
+    pub(super) fn new(lab: &mut Lab, id: u32) -> Studio {
         let encoder = |n: u64| Encoder {
             sequence: 65_000 + 100 * n,
             picture_id: 32_700 + 9 * n as u16,
@@ -106,7 +106,7 @@ impl Studio {
         encoder.tl0 = encoder.tl0.wrapping_add(1);
     }
 
-    fn run(&mut self, lab: &mut Lab, frames: usize) {
+    pub(super) fn run(&mut self, lab: &mut Lab, frames: usize) {
         for _ in 0..frames {
             self.shoot(lab);
             lab.run(FRAME);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a hub tells its owner, and the ids and requests its owner speaks in.
 
+use gst_rtc_core::engine::SlotQuality;
 use gst_rtc_core::id::TrackId;
 use gst_rtc_core::media::{MediaKind, PayloadParams};
 use gst_rtc_core::packet::MediaPacket;
@@ -129,6 +130,17 @@ pub enum NodeEvent {
         participant: String,
         /// Speaks now.
         speaking: bool,
+    },
+    /// What a participant receives has changed, or what the path to it carries.
+    Quality {
+        /// Name of the room.
+        room: String,
+        /// Name of the participant that receives.
+        participant: String,
+        /// What the path carries, in bit/s; `None` while that is not known.
+        estimate: Option<u64>,
+        /// Its video slots that show something.
+        slots: Vec<SlotQuality>,
     },
     /// A participant sent a message on a data channel. Others in the room that have a channel of the label open got it too.
     Data {

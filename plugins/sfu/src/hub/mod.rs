@@ -16,6 +16,7 @@ mod name;
 mod network;
 mod offers;
 mod outlets;
+mod quality;
 mod resume;
 mod sessions;
 mod signalling;

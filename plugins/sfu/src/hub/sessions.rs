@@ -110,6 +110,11 @@ impl State {
                 participant,
                 speaking,
             } => self.speaks(participant, speaking),
+            WorkerEvent::Quality {
+                session,
+                estimate,
+                slots,
+            } => self.quality(session, estimate, slots),
             WorkerEvent::Data(message) => self.tell_data(&message),
         }
     }

@@ -13,7 +13,7 @@ use super::tcp::{self, Tcp, TcpLimits};
 use super::udp::UdpSocket;
 use crate::hub::{LocalTrackId, TapId, WorkerStats};
 use gst_rtc_core::data::DataMessage;
-use gst_rtc_core::engine::{Engine, EngineConfig, EngineEvent, Flush, SlotState};
+use gst_rtc_core::engine::{Engine, EngineConfig, EngineEvent, Flush, SlotQuality, SlotState};
 use gst_rtc_core::id::{ParticipantId, SessionId, TrackId};
 use gst_rtc_core::media::Proto;
 use gst_rtc_core::packet::MediaPacket;
@@ -47,6 +47,11 @@ pub(crate) enum WorkerEvent {
         slots: Vec<SlotState>,
         missing_audio: u16,
         missing_video: u16,
+    },
+    Quality {
+        session: SessionId,
+        estimate: Option<u64>,
+        slots: Vec<SlotQuality>,
     },
     Speaking {
         participant: ParticipantId,
@@ -288,6 +293,15 @@ impl Worker {
                     speaking,
                 }
             }
+            EngineEvent::Quality {
+                session,
+                estimate,
+                slots,
+            } => WorkerEvent::Quality {
+                session,
+                estimate,
+                slots,
+            },
             EngineEvent::Data(message) => {
                 for mailbox in self.others() {
                     mailbox.send_media(|| Command::Data(message.clone()));

@@ -15,6 +15,7 @@ struct Kind {
 enum Type {
     Text,
     Flag,
+    Number,
 }
 
 impl Type {
@@ -22,11 +23,12 @@ impl Type {
         match self {
             Type::Text => String::static_type(),
             Type::Flag => bool::static_type(),
+            Type::Number => u64::static_type(),
         }
     }
 }
 
-use Type::{Flag, Text};
+use Type::{Flag, Number, Text};
 
 const KINDS: &[Kind] = &[
     Kind {
@@ -54,6 +56,16 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "speaking",
         fields: &[("room", Text), ("participant", Text), ("speaking", Flag)],
+    },
+    Kind {
+        name: "quality-changed",
+        fields: &[
+            ("room", Text),
+            ("participant", Text),
+            ("estimate", Number),
+            ("bitrate", Number),
+            ("paused", Number),
+        ],
     },
     Kind {
         name: "session-connected",
@@ -140,6 +152,21 @@ impl Notice {
                 .text(room)
                 .text(participant)
                 .flag(*speaking),
+            E::Quality {
+                room,
+                participant,
+                estimate,
+                slots,
+            } => {
+                let bitrate = slots.iter().filter_map(|s| s.layer).map(|l| l.bitrate);
+                let paused = slots.iter().filter(|s| s.layer.is_none()).count();
+                Notice::new("quality-changed")
+                    .text(room)
+                    .text(participant)
+                    .number(estimate.unwrap_or(0))
+                    .number(bitrate.sum())
+                    .number(paused as u64)
+            }
             E::Session {
                 room,
                 participant,
@@ -188,6 +215,11 @@ impl Notice {
 
     fn flag(mut self, flag: bool) -> Notice {
         self.values.push(flag.to_send_value());
+        self
+    }
+
+    fn number(mut self, number: u64) -> Notice {
+        self.values.push(number.to_send_value());
         self
     }
 
@@ -241,6 +273,12 @@ mod tests {
                 room: text(),
                 participant: text(),
                 speaking: true,
+            },
+            NodeEvent::Quality {
+                room: text(),
+                participant: text(),
+                estimate: Some(1),
+                slots: Vec::new(),
             },
             NodeEvent::SignallerConnected,
             NodeEvent::SignallerLost { error: text() },

@@ -142,7 +142,15 @@ fn a_video_slot_without_rtx_carries_nothing_that_changes_on_resending() {
             slot.extensions.id(Extension::AbsSendTime).is_some(),
             resends_by_rtx
         );
-        assert_eq!(slot.extensions.id(Extension::TransportCc), None);
+        assert_eq!(
+            slot.extensions.id(Extension::TransportCc).is_some(),
+            resends_by_rtx
+        );
+        assert!(
+            slot.payloads
+                .iter()
+                .all(|p| p.feedback.transport_cc == resends_by_rtx)
+        );
         assert!(slot.extensions.id(Extension::Mid).is_some());
     }
 }
