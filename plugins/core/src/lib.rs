@@ -23,4 +23,5 @@ pub mod rtcp;
 pub mod rtp;
 pub mod session;
 pub mod srtp;
+pub mod turn;
 pub mod twcc;

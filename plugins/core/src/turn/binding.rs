@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! STUN: tells clients their address (RFC 8489 §12), and helps them to know their NAT (RFC 5780 §6.1).
+
+use super::config::Discovery;
+use super::path::{FiveTuple, Transport};
+use super::reply::Ticket;
+use super::server::Server;
+use std::net::{IpAddr, SocketAddr};
+use stun_types::attribute::{AttributeType, MappedSocketAddr, RawAttribute, XorMappedAddress};
+use stun_types::message::Message;
+
+/// CHANGE-REQUEST (RFC 5780 §7.2).
+pub(super) const CHANGE_REQUEST: AttributeType = AttributeType::new(0x0003);
+/// RESPONSE-ORIGIN (RFC 5780 §7.3).
+const RESPONSE_ORIGIN: AttributeType = AttributeType::new(0x802b);
+/// OTHER-ADDRESS (RFC 5780 §7.4).
+const OTHER_ADDRESS: AttributeType = AttributeType::new(0x802c);
+const CHANGE_IP: u32 = 4;
+const CHANGE_PORT: u32 = 2;
+
+impl Server {
+    pub(super) fn binding(&mut self, path: &FiveTuple, request: &Message<'_>) {
+        self.stats.bindings += 1;
+        let ticket = Ticket::of(request);
+        let mapped = XorMappedAddress::new(path.client, ticket.id);
+        let mut reply = ticket.success().with(&mapped);
+        let mut from = *path;
+        if let Some(discovery) = self.discovery(path) {
+            from.server = origin(path.server, &discovery, change(request));
+            let other = origin(path.server, &discovery, CHANGE_IP | CHANGE_PORT);
+            reply = reply
+                .with(&address(RESPONSE_ORIGIN, from.server))
+                .with(&address(OTHER_ADDRESS, other));
+        }
+        let reply = ticket.finish(reply);
+        self.send(&from, reply);
+    }
+
+    /// Only datagrams can come from elsewhere.
+    pub(super) fn discovery(&self, path: &FiveTuple) -> Option<Discovery> {
+        let discovery = self.config.discovery?;
+        let knows = |ip: IpAddr| ip == discovery.primary.ip() || ip == discovery.alternate.ip();
+        (path.transport == Transport::Udp && knows(path.server.ip())).then_some(discovery)
+    }
+}
+
+fn change(request: &Message<'_>) -> u32 {
+    let flags = request.raw_attribute(CHANGE_REQUEST);
+    let flags = flags.and_then(|raw| raw.value.first_chunk().copied());
+    flags.map_or(0, u32::from_be_bytes)
+}
+
+/// The address that differs from `here` in what was asked for.
+fn origin(here: SocketAddr, discovery: &Discovery, change: u32) -> SocketAddr {
+    let (a, b) = (discovery.primary, discovery.alternate);
+    let other_ip = if here.ip() == a.ip() { b.ip() } else { a.ip() };
+    let other_port = if here.port() == a.port() {
+        b.port()
+    } else {
+        a.port()
+    };
+    SocketAddr::new(
+        if change & CHANGE_IP != 0 {
+            other_ip
+        } else {
+            here.ip()
+        },
+        if change & CHANGE_PORT != 0 {
+            other_port
+        } else {
+            here.port()
+        },
+    )
+}
+
+fn address(kind: AttributeType, address: SocketAddr) -> RawAttribute<'static> {
+    MappedSocketAddr::new(address).to_raw(kind).into_owned()
+}

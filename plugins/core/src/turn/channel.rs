@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ChannelBind (RFC 8656 §12.2).
+
+use super::output::RelayKind;
+use super::path::FiveTuple;
+use super::reply::Ticket;
+use super::request::{Answer, peer_of};
+use super::server::Server;
+use super::stats::Refusal;
+use std::time::Instant;
+use stun_types::message::Message;
+use turn_types::attribute::ChannelNumber;
+
+/// RFC 8656 §12: those above are reserved, which RFC 5766 allowed.
+const FIRST: u16 = 0x4000;
+const LAST: u16 = 0x4FFF;
+
+impl Server {
+    pub(super) fn channel_bind(
+        &mut self,
+        now: Instant,
+        path: &FiveTuple,
+        ticket: &Ticket,
+        request: &Message<'_>,
+    ) -> Answer {
+        let number = request.attribute::<ChannelNumber>();
+        let number = number.map_err(|_| Refusal::BadRequest)?.channel();
+        let peer = peer_of(request)?;
+        if !(FIRST..=LAST).contains(&number) {
+            return Err(Refusal::BadRequest);
+        }
+        let id = self.own_allocation(now, path, ticket)?;
+        if self.allocations[id].kind == RelayKind::Tcp {
+            return Err(Refusal::BadRequest);
+        }
+        if !self.config.peers.allows(peer) {
+            return Err(Refusal::ForbiddenPeer);
+        }
+        self.check_peer(id, peer)?;
+        let limit = self.config.limits.permissions;
+        let allocation = &mut self.allocations[id];
+        if !allocation.channels.fit(now, number, peer) {
+            return Err(Refusal::BadRequest);
+        }
+        if !allocation.channels.has_room_for(number, limit)
+            || !allocation.permissions.has_room_for(now, &[peer], limit)
+        {
+            return Err(Refusal::Capacity);
+        }
+        allocation.channels.bind(now, number, peer);
+        allocation.permissions.install(now, peer.ip());
+        Ok(Some(ticket.success()))
+    }
+}

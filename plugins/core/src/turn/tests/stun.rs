@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Binding, behaviour discovery, and how long replies are.
+
+use super::*;
+use crate::turn::Discovery;
+use stun_types::attribute::{AttributeType, Fingerprint, RawAttribute, XorMappedAddress};
+use stun_types::message::BINDING;
+
+const OTHER_ADDRESS: AttributeType = AttributeType::new(0x802c);
+
+fn mapped(reply: &[u8]) -> SocketAddr {
+    let message = Message::from_bytes(reply).expect("a message");
+    message
+        .attribute::<XorMappedAddress>()
+        .expect("an address")
+        .addr(message.transaction_id())
+}
+
+#[test]
+fn a_client_learns_its_address() {
+    let mut lab = Lab::new();
+    for client in ["203.0.113.7:4000", "[2001:db8::7]:4000"] {
+        let reply = lab.ask(&udp(client), &bare(BINDING, &[])).expect("a reply");
+        assert_eq!(mapped(&reply), addr(client));
+    }
+}
+
+#[test]
+fn a_fingerprint_is_answered_by_one() {
+    let mut lab = Lab::new();
+    let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
+    let mut request = Message::builder(kind, 5.into(), MessageWriteVec::new());
+    request.add_fingerprint().expect("room");
+    let reply = lab.ask(&udp("203.0.113.7:4000"), &request.finish());
+    let reply = reply.expect("a reply");
+    let message = Message::from_bytes(&reply).expect("a message");
+    assert!(message.attribute::<Fingerprint>().is_ok());
+}
+
+/// attacks: reflection. The request's source address may be somebody else's.
+#[test]
+fn replies_to_strangers_are_short() {
+    let mut lab = Lab::new();
+    let path = udp("203.0.113.7:4000");
+    let request = bare(BINDING, &[]);
+    let reply = lab.ask(&path, &request).expect("a reply");
+    assert!(reply.len() * 10 <= request.len() * 16, "{}", reply.len());
+    for attributes in [
+        &[] as &[&dyn AttributeWrite],
+        &[&RequestedTransport::new(17)],
+        &[&RequestedTransport::new(17), &Lifetime::new(600)],
+        &[&Data::new(&[0; 100])],
+    ] {
+        for method in [ALLOCATE, REFRESH, CREATE_PERMISSION, CHANNEL_BIND] {
+            lab.pass(1);
+            let request = bare(method, attributes);
+            let reply = lab.ask(&path, &request).expect("a reply");
+            assert!(reply.len() * 10 <= request.len() * 21, "{}", reply.len());
+        }
+    }
+}
+
+#[test]
+fn strangers_get_few_errors() {
+    let mut lab = Lab::new();
+    let request = bare(ALLOCATE, &[&RequestedTransport::new(17)]);
+    let count = |lab: &mut Lab| {
+        (0..2000)
+            .filter(|n| {
+                let path = udp(&format!("203.0.113.7:{}", 1024 + n));
+                lab.ask(&path, &request).is_some()
+            })
+            .count()
+    };
+    assert_eq!(count(&mut lab), 10);
+    assert!(
+        lab.ask(&udp("203.0.113.8:4000"), &request).is_some(),
+        "others are not affected"
+    );
+    lab.pass(1);
+    assert_eq!(count(&mut lab), 10);
+    assert_eq!(lab.refused(Refusal::TooManyErrors), 2 * 1990);
+}
+
+#[test]
+fn an_address_of_the_same_64_is_no_other_stranger() {
+    let mut lab = Lab::new();
+    let request = bare(ALLOCATE, &[&RequestedTransport::new(17)]);
+    let answered = (0..200).filter(|n| {
+        let path = udp(&format!("[2001:db8:0:1::{n:x}]:4000"));
+        lab.ask(&path, &request).is_some()
+    });
+    assert_eq!(answered.count(), 10);
+}
+
+#[test]
+fn what_must_be_understood_and_is_not_is_named() {
+    let mut lab = Lab::new();
+    let strange = RawAttribute::new(AttributeType::new(0x7abc), &[1, 2, 3, 4]);
+    let reply = lab.ask(&udp("203.0.113.7:4000"), &bare(BINDING, &[&strange]));
+    let reply = reply.expect("a reply");
+    assert_eq!(code(&reply), Some(420));
+    assert!(reply.windows(2).any(|w| w == [0x7a, 0xbc]));
+}
+
+fn with_second_address() -> Lab {
+    Lab::with(|config| {
+        config.discovery = Some(Discovery {
+            primary: addr(SERVER),
+            alternate: addr("198.51.100.2:3479"),
+        });
+    })
+}
+
+fn change(flags: u8) -> RawAttribute<'static> {
+    RawAttribute::new(AttributeType::new(3), &[0, 0, 0, flags]).into_owned()
+}
+
+#[test]
+fn behaviour_discovery_answers_from_where_it_is_asked_to() {
+    let mut lab = with_second_address();
+    let path = udp("203.0.113.7:4000");
+    for (flags, from) in [
+        (0, SERVER),
+        (2, "198.51.100.1:3479"),
+        (4, "198.51.100.2:3478"),
+        (6, "198.51.100.2:3479"),
+    ] {
+        let sent = lab.put(&path, &bare(BINDING, &[&change(flags)]));
+        let [(to, reply)] = &sent[..] else {
+            panic!("one answer, not {}", sent.len());
+        };
+        assert_eq!((to.server, to.client), (addr(from), path.client));
+        let message = Message::from_bytes(reply).expect("a message");
+        let other = message.raw_attribute(OTHER_ADDRESS).expect("the other");
+        assert_eq!(other.value[..], [0, 1, 0x0d, 0x97, 198, 51, 100, 2]);
+    }
+}
+
+#[test]
+fn without_a_second_address_nothing_is_answered_from_elsewhere() {
+    let mut lab = Lab::new();
+    let reply = lab.ask(&udp("203.0.113.7:4000"), &bare(BINDING, &[&change(6)]));
+    assert_eq!(code(&reply.expect("a reply")), Some(420));
+}
+
+/// RFC 5769, with the parser that the server uses.
+#[test]
+fn the_vectors_of_rfc_5769_are_read_and_verified() {
+    let short = stun_types::message::ShortTermCredentials::new("VOkJxbRl1RmTxUk/WvJxBt".to_owned());
+    let long = LongTermKeyCredentials::new(
+        "\u{30de}\u{30c8}\u{30ea}\u{30c3}\u{30af}\u{30b9}".to_owned(),
+        "TheMatrIX".to_owned(),
+        "example.org".to_owned(),
+    );
+    let vectors = [
+        (REQUEST, short.clone().into(), None),
+        (IPV4_RESPONSE, short.clone().into(), Some("192.0.2.1:32853")),
+        (
+            IPV6_RESPONSE,
+            short.into(),
+            Some("[2001:db8:1234:5678:11:2233:4455:6677]:32853"),
+        ),
+        (LONG_TERM_REQUEST, long.into(), None),
+    ];
+    for (text, credentials, address) in vectors {
+        let data = hex(text);
+        let message = Message::from_bytes(&data).expect("a message");
+        assert!(message.validate_integrity(&credentials).is_ok());
+        if let Some(address) = address {
+            assert_eq!(mapped(&data), addr(address));
+        }
+        for at in 0..data.len() {
+            assert!(Message::from_bytes(&data[..at]).is_err(), "cut at {at}");
+        }
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pairs = digits.chunks(2);
+    pairs
+        .map(|pair| std::str::from_utf8(pair).expect("digits"))
+        .map(|pair| u8::from_str_radix(pair, 16).expect("digits"))
+        .collect()
+}
+
+/// RFC 5769 §2.1.
+const REQUEST: &str = "00010058 2112a442 b7e7a701 bc34d686 fa87dfae 80220010 5354554e 20746573
+     7420636c 69656e74 00240004 6e0001ff 80290008 932ff9b1 51263b36 00060009
+     6576746a 3a683676 59202020 00080014 9aeaa70c bfd8cb56 781ef2b5 b2d3f249
+     c1b571a2 80280004 e57a3bcf";
+
+/// RFC 5769 §2.2.
+const IPV4_RESPONSE: &str = "0101003c 2112a442 b7e7a701 bc34d686 fa87dfae 8022000b 74657374
+     20766563 746f7220 00200008 0001a147 e112a643 00080014 2b91f599 fd9e90c3 8c7489f9
+     2af9ba53 f06be7d7 80280004 c07d4c96";
+
+/// RFC 5769 §2.3.
+const IPV6_RESPONSE: &str = "01010048 2112a442 b7e7a701 bc34d686 fa87dfae 8022000b 74657374
+     20766563 746f7220 00200014 0002a147 0113a9fa a5d3f179 bc25f4b5 bed2b9d9 00080014
+     a382954e 4be67bf1 1784c97c 8292c275 bfe3ed41 80280004 c8fb0b4c";
+
+/// RFC 5769 §2.4.
+const LONG_TERM_REQUEST: &str = "00010060 2112a442 78ad3433 c6ad72c0 29da412e 00060012 e3839ee3
+     8388e383 aae38383 e382afe3 82b90000 0015001c 662f2f34 39396b39 35346436 4f4c3334
+     6f4c3946 53547679 36347341 0014000b 6578616d 706c652e 6f726700 00080014
+     f6702465 6dd64a3e 02b8e071 2e85c9a2 8ca89666";
