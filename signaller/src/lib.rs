@@ -9,3 +9,4 @@ pub mod load;
 pub mod protocol;
 pub mod rooms;
 pub mod server;
+pub mod turn;

@@ -397,6 +397,7 @@ fn settings_reach_the_newcomer() {
         ice_servers: vec![ice],
         max_participants: 2,
         max_rooms: 1,
+        ..Settings::default()
     });
     let (_, a) = hall.join("lobby", "alice");
     assert_eq!(

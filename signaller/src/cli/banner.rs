@@ -23,8 +23,9 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// For `serve`.
-pub(super) fn server(listen: SocketAddr) -> String {
+pub(super) fn server(listen: SocketAddr, turn: Option<SocketAddr>) -> String {
     let at = reachable(listen);
+    let turn = turn_line(turn);
     format!(
         "gst-rtc serves\n\
          \n\
@@ -32,7 +33,7 @@ pub(super) fn server(listen: SocketAddr) -> String {
          \x20 room        http://{at}/r/lobby\n\
          \x20 WHIP        http://{at}/whip/lobby?name=NAME\n\
          \x20 media node  gst-launch-1.0 rtcsfu signaller::uri=ws://{at}\n\
-         \n\
+         {turn}\n\
          {}Rooms of mode sfu need a media node. Ctrl-C ends.\n",
         notice(listen)
     )
@@ -40,8 +41,14 @@ pub(super) fn server(listen: SocketAddr) -> String {
 
 /// For `dev`.
 #[cfg(feature = "dev-node")]
-pub(super) fn dev(listen: SocketAddr, room: &str, plugin_path: Option<&Path>) -> String {
+pub(super) fn dev(
+    listen: SocketAddr,
+    turn: Option<SocketAddr>,
+    room: &str,
+    plugin_path: Option<&Path>,
+) -> String {
     let at = reachable(listen);
+    let turn = turn_line(turn);
     let prefix = plugin_path
         .map(|path| format!("GST_PLUGIN_PATH={} ", quoted(&path.to_string_lossy())))
         .unwrap_or_default();
@@ -51,7 +58,7 @@ pub(super) fn dev(listen: SocketAddr, room: &str, plugin_path: Option<&Path>) ->
          \x20 page    http://{at}/\n\
          \x20 room    http://{at}/r/{room}     open it in two windows\n\
          \x20 WHIP    http://{at}/whip/{room}?name=NAME\n\
-         \n\
+         {turn}\n\
          Put a test picture and a tone into the room:\n\
          \n\
          {prefix}gst-launch-1.0 rtcsfu name=sfu room={room} signaller::uri=ws://{at} sink_0::participant=bars sink_1::participant=bars \
@@ -67,6 +74,13 @@ pub(super) fn dev(listen: SocketAddr, room: &str, plugin_path: Option<&Path>) ->
          {}Ctrl-C ends.\n",
         notice(listen)
     )
+}
+
+fn turn_line(turn: Option<SocketAddr>) -> String {
+    turn.map(|at| {
+        format!("\x20 TURN    {at}, by UDP and TCP; every participant gets credentials\n")
+    })
+    .unwrap_or_default()
 }
 
 /// What everybody must know who opens the server to the network.
@@ -97,9 +111,11 @@ mod tests {
 
     #[test]
     fn an_open_server_says_so() {
-        assert!(server(SocketAddr::from(([0, 0, 0, 0], 8080))).contains("NOTICE"));
-        assert!(!server(SocketAddr::from(([127, 0, 0, 1], 8080))).contains("NOTICE"));
-        assert!(server(SocketAddr::from(([0, 0, 0, 0], 8080))).contains("http://127.0.0.1:8080/"));
+        assert!(server(SocketAddr::from(([0, 0, 0, 0], 8080)), None).contains("NOTICE"));
+        assert!(!server(SocketAddr::from(([127, 0, 0, 1], 8080)), None).contains("NOTICE"));
+        assert!(
+            server(SocketAddr::from(([0, 0, 0, 0], 8080)), None).contains("http://127.0.0.1:8080/")
+        );
     }
 
     #[cfg(feature = "dev-node")]
@@ -107,6 +123,7 @@ mod tests {
     fn lines_can_be_pasted_from_any_directory() {
         let text = dev(
             SocketAddr::from(([127, 0, 0, 1], 8080)),
+            None,
             "lobby",
             Some(Path::new("/a b/c")),
         );

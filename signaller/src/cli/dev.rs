@@ -48,7 +48,7 @@ fn room_name(text: &str) -> Result<String, String> {
 
 /// Serves, with a media node, until told to stop.
 pub(super) async fn dev(args: &DevArgs) -> Result<(), Fault> {
-    let server = Server::start(args.server.config()?)
+    let server = Server::start(args.server.config(true)?)
         .await
         .map_err(Fault::usage)?;
     let result = with_node(args, &server).await;
@@ -64,7 +64,7 @@ async fn with_node(args: &DevArgs, server: &Server) -> Result<(), Fault> {
             if registered.is_err() {
                 tracing::warn!("the media node has not registered within 5 s; set GST_DEBUG=rtcsfu:5 to see why");
             }
-            banner::print(&banner::dev(server.address(), &args.room, node.plugin_path.as_deref()));
+            banner::print(&banner::dev(server.address(), server.turn_address(), &args.room, node.plugin_path.as_deref()));
             tokio::select! {
                 () = told_to_stop() => Ok(()),
                 fault = node.failed() => Err(fault),

@@ -8,6 +8,7 @@ mod dev;
 #[cfg(feature = "load")]
 mod load;
 mod serve;
+mod turn;
 
 use clap::{Args, Parser, Subcommand};
 use gst_rtc_signaller::protocol::{IceServer, Mode};
@@ -69,6 +70,9 @@ struct ServerArgs {
     /// Mode of new rooms whose first participant does not say: sfu (through a media node) or p2p (directly).
     #[arg(long, value_name = "MODE", default_value_t = Mode::Sfu)]
     mode: Mode,
+
+    #[command(flatten)]
+    turn: turn::TurnArgs,
 }
 
 /// Why the program ends early. The exit code is 2 when the invocation is at fault.
@@ -98,7 +102,8 @@ impl Fault {
 }
 
 impl ServerArgs {
-    fn config(&self) -> Result<ServerConfig, Fault> {
+    /// `reach_here`: relays may go to this machine itself.
+    fn config(&self, reach_here: bool) -> Result<ServerConfig, Fault> {
         let allowed_origins = AllowedOrigins::new(self.allow_origins.clone())
             .map_err(|text| Fault::usage(format!("--allow-origin: {text}")))?;
         let ice_servers = self
@@ -116,6 +121,7 @@ impl ServerArgs {
             listen: self.listen,
             allowed_origins,
             rooms,
+            turn: self.turn.config(self.listen, reach_here)?,
         })
     }
 }
@@ -132,9 +138,8 @@ fn parse_ice_server(text: &str) -> Result<IceServer, String> {
 /// Runs the command. The exit code is 0 after Ctrl-C or SIGTERM.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("GST_RTC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log_filter())
         .with_writer(std::io::stderr)
         .with_target(false)
         .init();
@@ -166,6 +171,16 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(fault.code)
         }
     }
+}
+
+/// What is logged. Never the library that reads STUN messages: it would warn of each that a stranger sends, and trace keys.
+fn log_filter() -> EnvFilter {
+    let filter = EnvFilter::try_from_env("GST_RTC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    ["stun_types=off", "stun_proto=off", "turn_types=off"]
+        .into_iter()
+        .fold(filter, |filter, off| {
+            filter.add_directive(off.parse().expect("a directive of tracing-subscriber"))
+        })
 }
 
 /// Returns at Ctrl-C (SIGINT) or SIGTERM.
@@ -204,7 +219,7 @@ mod tests {
             "p2p",
         ]);
         let config = serve_args(cli.expect("a command line"))
-            .config()
+            .config(false)
             .expect("a configuration");
         assert_eq!(config.rooms.default_mode, Mode::P2p);
         assert_eq!(config.rooms.ice_servers[0].urls, ["stun:stun.example.org"]);
@@ -233,7 +248,7 @@ mod tests {
         }
         let cli = Cli::try_parse_from(["gst-rtc", "serve", "--allow-origin", "app.example"])
             .expect("a command line");
-        assert_eq!(serve_args(cli).config().expect_err("refused").code, 2);
+        assert_eq!(serve_args(cli).config(false).expect_err("refused").code, 2);
     }
 
     fn serve_args(cli: Cli) -> ServerArgs {

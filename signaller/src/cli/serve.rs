@@ -6,8 +6,10 @@ use gst_rtc_signaller::server::Server;
 
 /// Serves until told to stop.
 pub(super) async fn serve(args: &ServerArgs) -> Result<(), Fault> {
-    let server = Server::start(args.config()?).await.map_err(Fault::usage)?;
-    banner::print(&banner::server(server.address()));
+    let server = Server::start(args.config(false)?)
+        .await
+        .map_err(Fault::usage)?;
+    banner::print(&banner::server(server.address(), server.turn_address()));
     told_to_stop().await;
     server.stop().await;
     Ok(())

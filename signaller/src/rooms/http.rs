@@ -8,10 +8,10 @@ use super::peer::check_candidate;
 use super::placement::viewer_name;
 use super::refusal::{Code, Refusal};
 use super::room::{Link, Session};
-use super::{Outgoing, Rooms, node_protocol};
+use super::{Counts, Outgoing, Rooms, node_protocol};
 use crate::protocol::node::{Direction, ParticipantKind};
 use crate::protocol::peer::LeaveReason;
-use crate::protocol::{Mode, RoomList};
+use crate::protocol::{IceServer, Mode, RoomList};
 
 /// The two kinds of session resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +90,8 @@ pub enum HttpRequest {
     Ready,
     /// Whether a media node is connected.
     Nodes,
+    /// `GET /metrics`: how much there is of everything.
+    Counts,
 }
 
 /// What an HTTP client gets.
@@ -101,11 +103,15 @@ pub enum HttpReply {
         session: SessionId,
         /// The answer.
         sdp: String,
+        /// For the `Link` headers.
+        ice_servers: Vec<IceServer>,
     },
     /// Done; nothing to say.
     Done,
     /// The rooms.
     Rooms(RoomList),
+    /// How much there is.
+    Counts(Counts),
 }
 
 /// The entity tag of a session's ICE session (RFC 9725 §4.3.1), with its quotes. It stays the same over a restart.
@@ -151,6 +157,7 @@ impl Rooms {
             HttpRequest::List => Ok(HttpReply::Rooms(RoomList {
                 rooms: self.rooms.values().map(super::Room::info).collect(),
             })),
+            HttpRequest::Counts => Ok(HttpReply::Counts(self.counts())),
             HttpRequest::Ready if self.settings.default_mode == Mode::P2p => Ok(HttpReply::Done),
             HttpRequest::Ready | HttpRequest::Nodes => self.has_node(),
         };

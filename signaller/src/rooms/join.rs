@@ -128,7 +128,7 @@ impl Rooms {
                 .into_iter()
                 .filter(|d| room.session_of(id, d.to_node()).is_some())
                 .collect(),
-            ice_servers: self.settings.ice_servers.clone(),
+            ice_servers: self.ice_servers(id),
             participants: room.others(id),
         };
         let without_node = room.mode == Mode::Sfu && room.home.is_none();

@@ -214,6 +214,10 @@ impl Rooms {
             return;
         };
         let gone = room.participants.remove(at);
+        if self.settings.relay.is_some() {
+            let participant = id.clone();
+            self.outgoing.push(super::Outgoing::Gone { participant });
+        }
         tracing::info!(room = %name, name = ?gone.name, kind = ?gone.kind, ?reason, "left");
         let visible = gone.is_visible();
         let home = room.home.clone();

@@ -28,6 +28,7 @@ pub use id::{
 pub use refusal::{Code, Refusal};
 
 use crate::protocol::{IceServer, Mode, node as node_protocol, peer as peer_protocol};
+use crate::turn::Access;
 use connection::Connection;
 use node::Node;
 use offer::Request;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub default_mode: Mode,
     /// Handed to every participant. Default: none, which is enough on one machine or LAN.
     pub ice_servers: Vec<IceServer>,
+    /// Makes credentials of the server's own STUN and TURN for each participant, besides `ice_servers`. Default: none.
+    pub relay: Option<Access>,
     /// Most rooms at once. Default: 10 000.
     pub max_rooms: usize,
     /// Most participants in one room, hidden ones counted. Default: 5 000.
@@ -66,6 +69,7 @@ impl Default for Settings {
         Settings {
             default_mode: Mode::Sfu,
             ice_servers: Vec::new(),
+            relay: None,
             max_rooms: 10_000,
             max_participants: 5_000,
         }
@@ -137,6 +141,11 @@ pub enum Outgoing {
         to: HttpId,
         /// The reply.
         reply: Result<HttpReply, Refusal>,
+    },
+    /// A participant is gone, whom [`Settings::relay`] may have made credentials for: revoke them.
+    Gone {
+        /// Who.
+        participant: ParticipantId,
     },
 }
 
@@ -272,6 +281,14 @@ impl Rooms {
     /// True while those who were there before a restart may still come.
     fn is_starting(&self) -> bool {
         self.now < self.started + RETURN
+    }
+
+    /// What a participant is told to reach others with.
+    fn ice_servers(&self, participant: &ParticipantId) -> Vec<IceServer> {
+        let mut servers = self.settings.ice_servers.clone();
+        let relay = self.settings.relay.as_ref();
+        servers.extend(relay.map(|access| access.for_user(participant.as_str())));
+        servers
     }
 
     fn tell_peer(&mut self, to: ConnectionId, message: peer_protocol::ServerMessage) {

@@ -194,6 +194,7 @@ impl Rooms {
             Ok(sdp) => {
                 self.reveal(&request.room, &request.participant);
                 Ok(HttpReply::Created {
+                    ice_servers: self.ice_servers(&request.participant),
                     session: request.session,
                     sdp,
                 })

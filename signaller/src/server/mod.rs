@@ -5,6 +5,7 @@
 //! channels, so nobody who reads slowly or sends much holds up the others.
 
 mod accept;
+mod metrics;
 mod origin;
 mod page;
 mod reply;
@@ -17,6 +18,7 @@ mod ws;
 pub use origin::AllowedOrigins;
 
 use crate::rooms::{HttpReply, HttpRequest, Settings};
+use crate::turn::{TurnConfig, TurnError, TurnServer};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub struct ServerConfig {
     pub allowed_origins: AllowedOrigins,
     /// Rooms.
     pub rooms: Settings,
+    /// The STUN and TURN server beside it; its credentials go to every participant. Default: none.
+    pub turn: Option<TurnConfig>,
 }
 
 impl Default for ServerConfig {
@@ -49,6 +53,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allowed_origins: AllowedOrigins::default(),
             rooms: Settings::default(),
+            turn: None,
         }
     }
 }
@@ -64,6 +69,9 @@ pub enum StartError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The STUN and TURN server does not start.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
 }
 
 fn remedy(error: &std::io::Error) -> &'static str {
@@ -91,14 +99,15 @@ pub struct Server {
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
     rooms: JoinHandle<()>,
+    turn: Option<TurnServer>,
 }
 
 impl Server {
     /// Listens and serves, on tasks of the current tokio runtime.
     ///
     /// # Errors
-    /// [`StartError::Listen`] when the address cannot be had.
-    pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
+    /// [`StartError`] when an address cannot be had.
+    pub async fn start(mut config: ServerConfig) -> Result<Server, StartError> {
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| StartError::Listen {
             address: config.listen,
@@ -106,12 +115,16 @@ impl Server {
         })?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let (stop, stopped) = watch::channel(false);
-        let (switchboard, rooms) = Switchboard::start(config.rooms.clone());
+        let turn = config.turn.take().map(TurnServer::start).transpose()?;
+        let relays = turn.as_ref().map(|turn| turn.handle().clone());
+        config.rooms.relay = turn.as_ref().map(|turn| turn.access().clone());
+        let (switchboard, rooms) = Switchboard::start(config.rooms.clone(), relays.clone());
         let sockets = Arc::new(Semaphore::new(SOCKETS as usize));
         let service = router::router(router::App::new(
             switchboard.clone(),
             sockets.clone(),
             &config,
+            relays,
         ));
         let accepting = tokio::spawn(accept::accept(listener, service, stopped));
         Ok(Server {
@@ -121,12 +134,18 @@ impl Server {
             stop,
             accepting,
             rooms: tokio::spawn(rooms),
+            turn,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where STUN and TURN are, if they are, by UDP and TCP.
+    pub fn turn_address(&self) -> Option<SocketAddr> {
+        self.turn.as_ref().map(TurnServer::address)
     }
 
     /// Returns when a media node is connected.

@@ -2,9 +2,9 @@
 //! Which path is what.
 
 use super::switchboard::Switchboard;
-use super::{AllowedOrigins, ServerConfig, page, reply, whip, ws};
-use crate::protocol::IceServer;
+use super::{AllowedOrigins, ServerConfig, metrics, page, reply, whip, ws};
 use crate::rooms::{HttpReply, HttpRequest};
+use crate::turn::TurnHandle;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 pub(super) struct App {
     pub(super) switchboard: Switchboard,
     pub(super) origins: AllowedOrigins,
-    pub(super) ice_servers: Arc<[IceServer]>,
+    pub(super) relays: Option<TurnHandle>,
     pub(super) sockets: Arc<Semaphore>,
 }
 
@@ -27,11 +27,12 @@ impl App {
         switchboard: Switchboard,
         sockets: Arc<Semaphore>,
         config: &ServerConfig,
+        relays: Option<TurnHandle>,
     ) -> App {
         App {
             switchboard,
             origins: config.allowed_origins.clone(),
-            ice_servers: config.rooms.ice_servers.clone().into(),
+            relays,
             sockets,
         }
     }
@@ -62,6 +63,7 @@ pub(super) fn router(app: App) -> Router {
             get(|| async { reply::text(StatusCode::OK, "ok\n") }),
         )
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/v1/rooms", get(rooms))
         .route("/", get(page::index))
         .route("/r/{room}", get(page::room))

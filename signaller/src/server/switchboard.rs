@@ -5,6 +5,7 @@ use crate::rooms::{
     Code, ConnectionId, HttpId, HttpReply, HttpRequest, IdSource, Input, Outgoing, Refusal,
     RoomName, Rooms, Settings,
 };
+use crate::turn::TurnHandle;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ impl Switchboard {
     /// The switchboard and the task that works it.
     pub(super) fn start(
         settings: Settings,
+        relays: Option<TurnHandle>,
     ) -> (Switchboard, impl Future<Output = ()> + Send + 'static) {
         let (events, inbox) = mpsc::channel(INBOX);
         let desk = Desk {
@@ -70,6 +72,7 @@ impl Switchboard {
             lines: HashMap::new(),
             replies: HashMap::new(),
             next_http: 0,
+            relays,
         };
         (
             Switchboard {
@@ -133,6 +136,8 @@ struct Desk {
     lines: HashMap<ConnectionId, mpsc::Sender<Frame>>,
     replies: HashMap<HttpId, oneshot::Sender<Result<HttpReply, Refusal>>>,
     next_http: u64,
+    /// Where the relays of participants end when these leave.
+    relays: Option<TurnHandle>,
 }
 
 impl Desk {
@@ -221,6 +226,12 @@ impl Desk {
             Outgoing::Http { to, reply } => {
                 if let Some(waiting) = self.replies.remove(&to) {
                     let _ = waiting.send(reply);
+                }
+                None
+            }
+            Outgoing::Gone { participant } => {
+                if let Some(relays) = &self.relays {
+                    relays.revoke(participant.as_str());
                 }
                 None
             }

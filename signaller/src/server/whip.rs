@@ -38,7 +38,7 @@ pub(super) fn collection(resource: Resource) -> MethodRouter<App> {
             Err(refusal) => return reply::refused(&refusal),
         };
         let response = match create(&app, resource, &room, who, request).await {
-            Ok((session, sdp)) => created(&app, resource, &room, &session, sdp),
+            Ok(made) => created(resource, &room, made),
             Err(failure) => failure.into_response(),
         };
         with_cors(response, cors)
@@ -125,7 +125,7 @@ async fn create(
     room: &str,
     who: Who,
     request: Request,
-) -> Result<(SessionId, String), Failure> {
+) -> Result<Created, Failure> {
     let room = RoomName::parse(room)?;
     needs_type(request.headers(), "application/sdp")?;
     let sdp = body(request).await?;
@@ -143,7 +143,15 @@ async fn create(
         })
         .await?
     {
-        HttpReply::Created { session, sdp } => Ok((session, sdp)),
+        HttpReply::Created {
+            session,
+            sdp,
+            ice_servers,
+        } => Ok(Created {
+            session,
+            sdp,
+            ice_servers,
+        }),
         _ => Err(unexpected()),
     }
 }
@@ -250,14 +258,16 @@ fn too_large() -> Failure {
     ))
 }
 
-fn created(
-    app: &App,
-    resource: Resource,
-    room: &str,
-    session: &SessionId,
+/// What a `POST` has made.
+struct Created {
+    session: SessionId,
     sdp: String,
-) -> Response<Body> {
-    let mut response = Response::new(Body::from(sdp));
+    ice_servers: Vec<IceServer>,
+}
+
+fn created(resource: Resource, room: &str, made: Created) -> Response<Body> {
+    let session = made.session;
+    let mut response = Response::new(Body::from(made.sdp));
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();
     headers.insert(
@@ -274,7 +284,7 @@ fn created(
             headers.insert(name, value);
         }
     }
-    for link in app.ice_servers.iter().flat_map(links) {
+    for link in made.ice_servers.iter().flat_map(links) {
         headers.append(header::LINK, link);
     }
     response

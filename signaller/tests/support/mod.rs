@@ -107,6 +107,7 @@ impl Hall {
                     .inbox(to)
                     .push_back(serde_json::to_value(message).expect("JSON")),
                 Outgoing::Close { to, code, .. } => drop(self.closed.insert(to, code)),
+                Outgoing::Gone { .. } => {}
                 Outgoing::Http { to, reply } => assert!(
                     self.replies.insert(to, reply).is_none(),
                     "two replies to one request"

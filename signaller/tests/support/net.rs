@@ -40,6 +40,7 @@ pub async fn start(rooms: Settings) -> Server {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         allowed_origins,
         rooms,
+        turn: None,
     };
     Server::start(config).await.expect("a server")
 }

@@ -10,7 +10,13 @@ use stun_types::attribute::{AttributeType, MappedSocketAddr, RawAttribute, XorMa
 use stun_types::message::Message;
 
 /// CHANGE-REQUEST (RFC 5780 §7.2).
-pub(super) const CHANGE_REQUEST: AttributeType = AttributeType::new(0x0003);
+const CHANGE_REQUEST: AttributeType = AttributeType::new(0x0003);
+/// PADDING (RFC 5780 §7.6).
+const PADDING: AttributeType = AttributeType::new(0x0026);
+/// RESPONSE-PORT (RFC 5780 §7.5).
+const RESPONSE_PORT: AttributeType = AttributeType::new(0x0027);
+/// What must be understood with a second address, and only then.
+pub(super) const OF_DISCOVERY: [AttributeType; 3] = [CHANGE_REQUEST, PADDING, RESPONSE_PORT];
 /// RESPONSE-ORIGIN (RFC 5780 §7.3).
 const RESPONSE_ORIGIN: AttributeType = AttributeType::new(0x802b);
 /// OTHER-ADDRESS (RFC 5780 §7.4).
@@ -31,6 +37,14 @@ impl Server {
             reply = reply
                 .with(&address(RESPONSE_ORIGIN, from.server))
                 .with(&address(OTHER_ADDRESS, other));
+            // As much as there was, so that nobody gets more than was sent.
+            if let Some(padding) = request.raw_attribute(PADDING) {
+                let zeros = vec![0; padding.value.len()];
+                reply = reply.with(&RawAttribute::new(PADDING, &zeros));
+            }
+            if let Some(port) = response_port(request) {
+                from.client.set_port(port);
+            }
         }
         let reply = ticket.finish(reply);
         self.send(&from, reply);
@@ -48,6 +62,11 @@ fn change(request: &Message<'_>) -> u32 {
     let flags = request.raw_attribute(CHANGE_REQUEST);
     let flags = flags.and_then(|raw| raw.value.first_chunk().copied());
     flags.map_or(0, u32::from_be_bytes)
+}
+
+fn response_port(request: &Message<'_>) -> Option<u16> {
+    let port = request.raw_attribute(RESPONSE_PORT)?;
+    port.value.first_chunk().copied().map(u16::from_be_bytes)
 }
 
 /// The address that differs from `here` in what was asked for.

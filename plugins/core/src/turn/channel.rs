@@ -11,9 +11,11 @@ use std::time::Instant;
 use stun_types::message::Message;
 use turn_types::attribute::ChannelNumber;
 
-/// RFC 8656 §12: those above are reserved, which RFC 5766 allowed.
 const FIRST: u16 = 0x4000;
+/// RFC 8656 §12: those above are reserved.
 const LAST: u16 = 0x4FFF;
+/// RFC 5766 §11.
+const LAST_OLD: u16 = 0x7FFF;
 
 impl Server {
     pub(super) fn channel_bind(
@@ -26,7 +28,12 @@ impl Server {
         let number = request.attribute::<ChannelNumber>();
         let number = number.map_err(|_| Refusal::BadRequest)?.channel();
         let peer = peer_of(request)?;
-        if !(FIRST..=LAST).contains(&number) {
+        let last = if self.config.old_channels {
+            LAST_OLD
+        } else {
+            LAST
+        };
+        if !(FIRST..=last).contains(&number) {
             return Err(Refusal::BadRequest);
         }
         let id = self.own_allocation(now, path, ticket)?;

@@ -17,6 +17,9 @@ pub struct Config {
     pub families: Families,
     /// How much there may be of everything.
     pub limits: Limits,
+    /// Channel numbers up to 0x7FFF, as RFC 5766 had them, for clients that pick any of those. Default: false, up to 0x4FFF
+    /// (RFC 8656 §12).
+    pub old_channels: bool,
     /// A second address, for behaviour discovery. Default: none.
     pub discovery: Option<Discovery>,
 }

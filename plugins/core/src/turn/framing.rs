@@ -29,7 +29,7 @@ pub fn frame(data: &[u8]) -> Frame {
         0..=0x3FFF if length.is_multiple_of(4) && length + STUN_HEADER <= LONGEST => {
             Frame::Message(STUN_HEADER + length)
         }
-        0x4000..=0x4FFF => Frame::Message((CHANNEL_HEADER + length).next_multiple_of(4)),
+        0x4000..=0x7FFF => Frame::Message((CHANNEL_HEADER + length).next_multiple_of(4)),
         _ => Frame::Broken,
     }
 }

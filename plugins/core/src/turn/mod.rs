@@ -6,7 +6,7 @@
 //! allocations (RFC 6062). Long-term credentials with SHA-1 or SHA-256, time-limited or static.
 //!
 //! What it leaves out: mobility (RFC 8016), third-party authorisation by OAuth (RFC 7635), `USERHASH`, `ICMP`
-//! attributes, and of RFC 5780 the optional `PADDING` and `RESPONSE-PORT`.
+//! attributes.
 //!
 //! It is safe as it comes: peers must have public unicast addresses ([`PeerFilter`]), nothing is remembered of who has
 //! not authenticated, errors to those are few ([`Limits::errors_per_second`]) and short, and what a user may hold is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! STUN messages from clients: which is what.
 
-use super::binding::CHANGE_REQUEST;
+use super::binding::OF_DISCOVERY;
 use super::framing::STUN_HEADER;
 use super::output::ToPeer;
 use super::path::FiveTuple;
@@ -123,7 +123,7 @@ impl Server {
             .map(|(_, raw)| raw.header.get_type());
         kinds
             .filter(|kind| kind.comprehension_required() && !UNDERSTOOD.contains(kind))
-            .filter(|kind| !(discovers && *kind == CHANGE_REQUEST))
+            .filter(|kind| !(discovers && OF_DISCOVERY.contains(kind)))
             .take(MOST_UNKNOWN)
             .collect()
     }

@@ -117,7 +117,7 @@ impl Server {
     ) -> Option<ToPeer<'a>> {
         let relayed = match data.first() {
             Some(0..=0x3F) => self.message(now, path, data),
-            Some(0x40..=0x4F) => self.channel_data(now, path, data).map(Some),
+            Some(0x40..=0x7F) => self.channel_data(now, path, data).map(Some),
             _ => Err(Refusal::Malformed),
         };
         relayed.unwrap_or_else(|why| {

@@ -89,7 +89,7 @@ fn a_stream_is_cut_into_messages() {
         assert_eq!(frame(&message[..3]), Frame::Unknown);
     }
     for broken in [
-        &b"POST / HTTP/1.1"[..],
+        &b"\x80\0\0\0"[..],
         &[0x16, 3, 1, 2],
         &[0, 1, 0, 3],
         &[0, 1, 0xFF, 0xFC],

@@ -101,6 +101,19 @@ fn channels_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn older_clients_may_have_their_channels() {
+    let mut lab = Lab::with(|config| config.old_channels = true);
+    let (mut client, _) = lab.allocated(AT, "alice");
+    for (number, answer) in [(0x5000, None), (0x3FFF, Some(400)), (0x8000, Some(400))] {
+        assert_eq!(client.bind(&mut lab, number, PEER), answer, "{number:x}");
+    }
+    assert!(
+        lab.relay(&client.path, &channel_data(0x5000, b"x"))
+            .is_some()
+    );
+}
+
+#[test]
 fn channel_data_that_lies_is_dropped() {
     let mut lab = Lab::new();
     let (mut client, _) = lab.allocated(AT, "alice");

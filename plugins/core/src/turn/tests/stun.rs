@@ -138,6 +138,22 @@ fn behaviour_discovery_answers_from_where_it_is_asked_to() {
 }
 
 #[test]
+fn behaviour_discovery_answers_to_another_port_with_as_much_padding() {
+    let mut lab = with_second_address();
+    let port = RawAttribute::new(AttributeType::new(0x27), &[0x10, 0x00, 0, 0]);
+    let padding = RawAttribute::new(AttributeType::new(0x26), &[1; 100]);
+    let request = bare(BINDING, &[&port, &padding]);
+    let sent = lab.put(&udp("203.0.113.7:4000"), &request);
+    let [(to, reply)] = &sent[..] else {
+        panic!("one answer, not {}", sent.len());
+    };
+    assert_eq!(to.client, addr("203.0.113.7:4096"));
+    let message = Message::from_bytes(reply).expect("a message");
+    let padding = message.raw_attribute(AttributeType::new(0x26));
+    assert_eq!(padding.expect("padding").value[..], [0; 100]);
+}
+
+#[test]
 fn without_a_second_address_nothing_is_answered_from_elsewhere() {
     let mut lab = Lab::new();
     let reply = lab.ask(&udp("203.0.113.7:4000"), &bare(BINDING, &[&change(6)]));

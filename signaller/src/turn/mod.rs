@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The STUN and TURN server: sockets around [`gst_rtc_core::turn`], and the credentials that are handed out.
+//!
+//! One thread does it all, in its own event loop: datagrams are received and sent in batches, and what goes to one peer or
+//! client at once is one system call where the kernel segments.
+
+mod access;
+mod batch;
+mod config;
+mod error;
+mod outbox;
+mod pipe;
+mod relay_sockets;
+mod service;
+mod sockets;
+mod stream;
+mod token;
+mod udp;
+mod wire;
+mod worker;
+
+pub use access::Access;
+pub use config::{PortRange, TurnConfig};
+pub use error::TurnError;
+pub use gst_rtc_core::turn::{AddressRange, Limits, NotARange, Refusal, Stats};
+pub use service::{TurnHandle, TurnServer};
