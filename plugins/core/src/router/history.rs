@@ -190,3 +190,109 @@ impl History {
         Some(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+    use crate::id::TrackId;
+    use crate::media::ExtensionMap;
+    use crate::packet::Origin;
+    use crate::rtp::{Header, HeaderWriter};
+    use std::time::Instant;
+
+    /// Makes packets of a stream of ten pictures a second, each of one packet.
+    struct Stream {
+        start: Instant,
+        history: History,
+    }
+
+    impl Stream {
+        fn new() -> Stream {
+            Stream {
+                start: Instant::now(),
+                history: History::new(1024),
+            }
+        }
+
+        fn insert(&mut self, sequence: u64, keyframe: bool, bytes: usize) -> Inserted {
+            let mut data = vec![0; 12 + bytes];
+            let timestamp = sequence as u32 * 9_000;
+            HeaderWriter::new(&mut data, 96, false, sequence as u16, timestamp, 1).finish();
+            data[12..15].copy_from_slice(&[0x10, u8::from(!keyframe), 0]);
+            let header = Header::parse(&data).expect("a packet");
+            let arrival = self.start + Duration::from_millis(100 * sequence);
+            let origin = Origin {
+                track: TrackId(1),
+                layer: 0,
+                epoch: 1,
+                sequence,
+                codec: Codec::Vp8,
+                clock_rate: 90_000,
+                arrival,
+                capture: arrival,
+                capture_synced: true,
+            };
+            let packet = MediaPacket::new(data.into(), header, &ExtensionMap::default(), origin);
+            self.history.insert(Arc::new(packet))
+        }
+
+        fn group(&self) -> Option<(u64, u64)> {
+            let group = self.history.group()?;
+            Some((group.first.sequence, group.newest.sequence))
+        }
+    }
+
+    #[test]
+    fn the_group_begins_with_the_newest_keyframe() {
+        let mut stream = Stream::new();
+        for sequence in 10..60 {
+            stream.insert(sequence, sequence % 20 == 0, 100);
+        }
+        assert_eq!(stream.group(), Some((40, 59)));
+        assert_eq!(stream.history.newest_group().count(), 20);
+    }
+
+    #[test]
+    fn what_is_missing_may_still_come_for_a_while() {
+        let mut stream = Stream::new();
+        for sequence in (10..30).filter(|n| *n != 25) {
+            stream.insert(sequence, sequence == 10, 100);
+        }
+        assert_eq!(stream.group(), Some((10, 29)));
+        for n in 30..34 {
+            stream.insert(n, false, 100);
+        }
+        assert_eq!(stream.group(), None);
+        assert_eq!(stream.insert(25, false, 100), Inserted::New);
+        assert_eq!(stream.group(), Some((10, 33)));
+    }
+
+    #[test]
+    fn a_group_that_is_too_long_or_too_large_is_not_replayed() {
+        let mut stream = Stream::new();
+        for n in 0..300 {
+            stream.insert(n, n == 0, 100);
+        }
+        assert_eq!(stream.group(), None, "30 s");
+        let mut stream = Stream::new();
+        for n in 0..90 {
+            stream.insert(n, n == 0, 50_000);
+        }
+        assert_eq!(stream.group(), None, "4.5 MB");
+        assert!(stream.history.bytes <= MAX_BYTES);
+        assert!(stream.history.get(1, 89).is_some() && stream.history.get(1, 0).is_none());
+    }
+
+    #[test]
+    fn memory_follows_what_is_held() {
+        let mut stream = Stream::new();
+        for n in 0..5_000 {
+            stream.insert(n, false, 100);
+        }
+        assert_eq!(stream.history.bytes, 1024 * 112);
+        assert_eq!(stream.insert(4_999, false, 100), Inserted::Duplicate);
+        assert_eq!(stream.insert(100, false, 100), Inserted::TooOld);
+        assert_eq!(stream.history.bytes, 1024 * 112);
+    }
+}

@@ -174,6 +174,33 @@ impl Lab {
         client
     }
 
+    /// A participant `id` whose video comes in at another worker: that worker, with the same track.
+    pub fn other_worker(&mut self, id: u32) -> Engine {
+        let config = EngineConfig {
+            seed: self.seed,
+            certificate: self.certificate.clone(),
+            worker: 1,
+            ntp: 3_900_000_000 << 32,
+            limits: Limits::default(),
+        };
+        let mut other = Engine::new(self.now, config);
+        other.add_room(ROOM);
+        let track = TrackSpec {
+            id: Lab::track(id, MediaKind::Video),
+            participant: ParticipantId(id),
+            name: "video".into(),
+            kind: MediaKind::Video,
+            payloads: super::media::payloads(MediaKind::Video),
+            audience: None,
+            home: 1,
+        };
+        for engine in [&mut other, &mut self.engine] {
+            engine.add_participant(ROOM, ParticipantId(id));
+            engine.add_track(self.now, track.clone());
+        }
+        other
+    }
+
     fn add_track(&mut self, id: u32, name: &str, spec: ReceiveSpec) -> (TrackId, ReceiveSpec) {
         let track = TrackSpec {
             id: Lab::track(id, spec.kind),

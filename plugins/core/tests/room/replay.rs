@@ -3,7 +3,7 @@
 
 use super::lab::Lab;
 use super::{Camera, in_order, media};
-use gst_rtc_core::engine::Assignment;
+use gst_rtc_core::engine::{Assignment, Engine, EngineEvent};
 use gst_rtc_core::id::SessionId;
 use gst_rtc_core::media::MediaKind::{Audio, Video};
 use std::time::{Duration, Instant};
@@ -219,4 +219,69 @@ fn a_keyframe_that_comes_live_ends_the_past() {
     let got = in_order(&lab, bob);
     assert_eq!(got.last(), Some(&(camera.sequence - 1)));
     assert_eq!(lab.clients[camera.client].keyframe_requests, []);
+}
+
+/// Gives another worker the packets of one picture, as a pad there does.
+fn shoot_elsewhere(worker: &mut Engine, now: Instant, frame: u16) {
+    for part in 0..3 {
+        let number = u64::from(frame) * 3 + part;
+        let (start, keyframe) = (part == 0, frame == 0);
+        let mut packet = vec![0x80, media::VP8_PT];
+        packet.extend((number as u16).to_be_bytes());
+        packet.extend((u32::from(frame) * 3_000).to_be_bytes());
+        packet.extend(7u32.to_be_bytes());
+        packet.extend(media::vp8(number, frame, frame as u8, start, keyframe));
+        worker.handle_local_rtp(now, Lab::track(1, Video), &packet, now);
+    }
+    while worker.flush(now) != gst_rtc_core::engine::Flush::Done {}
+}
+
+/// Carries packets and interest from one worker to the other, as a node does.
+fn relay(lab: &mut Lab, worker: &mut Engine) {
+    for event in std::mem::take(&mut lab.events) {
+        match event {
+            EngineEvent::Interest { track, wanted } => {
+                worker.set_interest(lab.now, track, 0, wanted)
+            }
+            EngineEvent::KeyframeNeeded { .. } => panic!("a keyframe is asked for"),
+            _ => {}
+        }
+    }
+    while let Some(event) = worker.poll_event() {
+        match event {
+            EngineEvent::Media {
+                packet, workers: 1, ..
+            } => lab.engine.handle_relayed(lab.now, &packet),
+            EngineEvent::KeyframeNeeded { .. } => panic!("a keyframe is asked for"),
+            _ => {}
+        }
+    }
+    lab.collect();
+}
+
+#[test]
+fn a_newcomer_at_another_worker_gets_the_group_of_pictures_too() {
+    let mut lab = Lab::new(46);
+    let mut worker = lab.other_worker(1);
+    for frame in 0..100 {
+        shoot_elsewhere(&mut worker, lab.now, frame);
+        lab.run(FRAME);
+    }
+    let bob = lab.subscriber(2, &[Video]);
+    relay(&mut lab, &mut worker);
+    for frame in 100..160 {
+        shoot_elsewhere(&mut worker, lab.now, frame);
+        relay(&mut lab, &mut worker);
+        lab.run(FRAME);
+    }
+    lab.run(Duration::from_secs(1));
+    assert_eq!(in_order(&lab, bob), (0..480).collect::<Vec<_>>());
+    let steps: Vec<_> = timestamps(&lab, bob)
+        .windows(2)
+        .map(|w| w[1].wrapping_sub(w[0]))
+        .collect();
+    assert!(
+        steps.iter().take(90).all(|step| *step < 3_000),
+        "the past is compressed: {steps:?}"
+    );
 }
