@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 
 /// Nanoseconds the offset may creep up per second: a generous bound on the drift between two quartz clocks (100 ppm).
 const DRIFT_NS_PER_S: i64 = 100_000;
+/// How fast a report may place a stream later than the earlier ones did, in ns/ms: more than any sound card's clock is off.
+const REPORT_DRIFT: i64 = 500;
+/// Reports this much apart, in nanoseconds, tell of a clock that was set, not of one that runs badly.
+const REPORT_STEP_NS: i64 = 1_000_000_000;
 
 /// The mapping from a participant's wall clock to ours.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +84,24 @@ impl StreamClock {
     }
 
     /// Takes the pair of clocks out of a sender report.
+    ///
+    /// Browsers take the time when sound is encoded for that of its capture, so load makes their reports late, never early: the
+    /// earliest counts, as far as a clock does not drift.
     pub(crate) fn sender_report(&mut self, ntp: u64, rtp: u32) {
-        self.report = Some((ntp_nanos(ntp), rtp));
+        let reported = ntp_nanos(ntp);
+        let ntp = match self.report {
+            Some((before, at)) => {
+                let passed = self.nanos(at, rtp);
+                let expected = before.saturating_add(passed);
+                let drift = passed.max(0) / 1_000_000 * REPORT_DRIFT;
+                match reported.saturating_sub(expected) {
+                    late if late.abs() > REPORT_STEP_NS => reported,
+                    late => expected.saturating_add(late.min(drift)),
+                }
+            }
+            None => reported,
+        };
+        self.report = Some((ntp, rtp));
     }
 
     /// When the sample of that timestamp was captured, and whether sender reports say so.
@@ -158,6 +178,22 @@ mod tests {
         );
         let captured = (a - start).as_micros();
         assert!((1_109_990..=1_110_010).contains(&captured), "{captured}");
+    }
+
+    #[test]
+    fn a_late_report_moves_a_stream_no_more_than_a_clock_drifts() {
+        let mut stream = StreamClock::new(48_000);
+        let mut takes = |late_us: u64, seconds: u32| {
+            let at = ((u64::from(seconds) * 1_000_000 + late_us) << 32) / 1_000_000;
+            stream.sender_report((3_900_000_000 << 32) + at, seconds * 48_000);
+            let (nanos, _) = stream.report.expect("a report was taken");
+            (nanos - ntp_nanos(ntp(0)) - i64::from(seconds) * 1_000_000_000) / 1_000
+        };
+        assert_eq!(takes(12_000, 0), 12_000 - 1, "the first counts as it is");
+        assert!((4_990..=5_000).contains(&takes(5_000, 5)), "earlier");
+        assert!((7_480..=7_500).contains(&takes(30_000, 10)), "later");
+        assert!((8_480..=8_500).contains(&takes(8_490, 15)), "by drift");
+        assert!(takes(2_000_000, 20) > 1_999_000, "a clock that was set");
     }
 
     #[test]
