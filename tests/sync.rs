@@ -2,21 +2,21 @@
 //! Sound and picture that leave a room together were made together.
 //!
 //! The picture changes between black and white when there is a beep. How far apart both are in a
-//! file that went through the room is compared with a file that did not, so that what encoders and
-//! this measurement add falls out.
+//! file that went through the room is compared with what did not, so that what encoders and this
+//! measurement add falls out: a file of the same stream, or what the browser's own sender reports
+//! say to another stack.
 
-use std::path::Path;
 use std::time::Duration;
 
+use gst_rtc::aiortc::SenderClock;
 use gst_rtc::build::scratch;
 use gst_rtc::marks::{Marks, median};
 use gst_rtc::{Browser, Failure, GstLaunch, Result, Server, Visitor, check, my_turn};
+use serde_json::json;
 
 /// How far sound and picture may be moved against each other, in seconds.
 const TOLERANCE: f64 = 0.020;
-/// Chromium's recorder, with which a browser's track is compared, stamps by arrival: twice as much.
-const BROWSER_TOLERANCE: f64 = 0.040;
-/// How long is recorded: several flips.
+/// How long is recorded at least: several flips.
 const LENGTH: Duration = Duration::from_secs(12);
 
 /// Flips every 50 pictures, which is every 2 s, and ticks every second.
@@ -53,11 +53,11 @@ async fn pipeline_to_pipeline() -> Result {
     tokio::time::sleep(LENGTH).await;
     recorder.stop().await?;
     publisher.stop().await?;
-    compare(&straight, &through, TOLERANCE)
+    compare(&Marks::read(&straight)?, &Marks::read(&through)?)
 }
 
-/// A canvas and an oscillator as camera and microphone; flip and beep together every second, and
-/// Chromium's own recorder listens.
+/// A canvas and an oscillator as camera and microphone; flip and beep together every second. They go into the room, and
+/// straight to another peer.
 const CLOCK: &str = r"
 (async () => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 160, height: 120 });
@@ -81,27 +81,38 @@ const CLOCK: &str = r"
     const video = canvas.captureStream(25).getVideoTracks()[0];
     const audio = out.stream.getAudioTracks()[0];
     await gstRtc.room.publish({ audio, video });
-    const recorder = new MediaRecorder(
-        new MediaStream([video, audio]), { mimeType: 'video/webm;codecs=vp8,opus' });
-    const parts = [];
-    recorder.ondataavailable = ({ data }) => parts.push(data);
-    recorder.start();
-    window.recording = () => new Promise(done => {
-        recorder.onstop = async () => {
-            const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-            done(Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join(''));
-        };
-        recorder.stop();
+    const peer = window.straight = new RTCPeerConnection();
+    const stream = new MediaStream([video, audio]);
+    for (const track of stream.getTracks()) peer.addTrack(track, stream);
+    await peer.setLocalDescription();
+    await new Promise((resolve) => {
+        peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && resolve();
+        peer.onicegatheringstatechange();
     });
-    return true;
+    return peer.localDescription.sdp;
 })()";
+
+/// Load makes a browser's reports late, some by more than others; what the room adds is the same each time.
+const ATTEMPTS: usize = 3;
 
 #[tokio::test]
 async fn browser_to_pipeline() -> Result {
     let _turn = my_turn().await;
+    for _ in 1..ATTEMPTS {
+        let (straight, through) = record_browser().await?;
+        if compare(&straight, &through).is_ok() {
+            return Ok(());
+        }
+    }
+    let (straight, through) = record_browser().await?;
+    compare(&straight, &through)
+}
+
+/// By the reports of the browser, and through the room.
+async fn record_browser() -> Result<(Marks, Marks)> {
     let server = Server::dev(&[]).await?;
     let browser = Browser::chromium().await?;
-    let [straight, through] = ["straight.webm", "browser.mkv"].map(|name| scratch().join(name));
+    let through = scratch().join("browser.mkv");
     let recorder = GstLaunch::start(&format!(
         "rtcsfu name=sfu room=sync signaller::uri=ws://{}
          sfu.video_clock ! rtpvp8depay ! queue ! matroskamux name=mux
@@ -112,32 +123,35 @@ async fn browser_to_pipeline() -> Result {
     recorder.says("rtcsfu-signaller-connected").await?;
     let none = "&camera=0&microphone=0";
     let clock = Visitor::join_with(&browser, &server, "sync", "clock", none).await?;
-    clock.page.eval::<bool>(CLOCK).await?;
+    let offer: String = clock.page.eval(CLOCK).await?;
+    let (straight, answer) = SenderClock::answer(&offer).await?;
+    let answer = json!({ "type": "answer", "sdp": answer });
+    let accept = format!("straight.setRemoteDescription({answer}).then(() => true)");
+    clock.page.eval::<bool>(&accept).await?;
     recorder.says("rtcsfu-track-added").await?;
-    tokio::time::sleep(LENGTH).await;
-    let hex: String = clock.page.eval("recording()").await?;
+    tokio::time::sleep(2 * LENGTH).await;
+    let straight = straight.marks().await?;
     recorder.stop().await?;
-    let bytes: std::result::Result<Vec<u8>, _> = (0..hex.len() / 2)
-        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16))
-        .collect();
-    std::fs::write(&straight, bytes?)?;
-    compare(&straight, &through, BROWSER_TOLERANCE)
+    Ok((straight, Marks::read(&through)?))
 }
 
-fn compare(straight: &Path, through: &Path, tolerance: f64) -> Result {
-    let [straight, through] = [Marks::read(straight)?, Marks::read(through)?];
+fn compare(straight: &Marks, through: &Marks) -> Result {
     let offset = |marks: &Marks| {
-        let offsets = marks.offsets();
+        let mut offsets = marks.offsets();
         check!(offsets.len() >= 3, "too few flips with a beep: {marks:?}");
-        median(offsets).ok_or_else(|| Failure::new("no flip has a beep"))
+        // A browser reports on sound for the first time after five seconds or so.
+        let settled = offsets.split_off(offsets.len() / 2);
+        median(settled).ok_or_else(|| Failure::new("no flip has a beep"))
     };
-    let moved = offset(&through)? - offset(&straight)?;
+    let (before, after) = (offset(straight)?, offset(through)?);
+    let moved = after - before;
     eprintln!(
-        "the room moves sound by {:+.1} ms against the picture",
-        moved * 1000.0
+        "sound after picture by {:.1} ms, through the room by {:.1} ms",
+        before * 1000.0,
+        after * 1000.0
     );
     check!(
-        moved.abs() <= tolerance,
+        moved.abs() <= TOLERANCE,
         "sound moved by {moved} s against the picture: {straight:?}, through the room {through:?}"
     );
     Ok(())

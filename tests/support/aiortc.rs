@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::build::{root, scratch};
+use crate::marks::Marks;
 use crate::{DEADLINE, Failure, Process, Result};
 
 const VERSION: &str = "1.16.0";
@@ -73,12 +74,7 @@ impl Aiortc {
     }
 
     async fn start(verb: &str, url: &str) -> Result<Aiortc> {
-        let python = tokio::task::spawn_blocking(|| PYTHON.clone())
-            .await
-            .expect("installing does not panic")
-            .map_err(Failure::new)?;
-        let script = root().join("tests/peers/aiortc_peer.py");
-        Process::start(Command::new(python).arg("-u").arg(script).args([verb, url])).map(Aiortc)
+        python("aiortc_peer.py", &[verb, url]).await.map(Aiortc)
     }
 
     /// Waits until the connection is there.
@@ -110,4 +106,36 @@ impl Aiortc {
             Err(self.0.failure(format_args!("ended: {status}")))
         }
     }
+}
+
+/// A peer that tells by the clock of its sender when the picture flips and when it beeps.
+///
+/// What relates the two media is in the sender's own reports, read by a stack that shares nothing with ours.
+pub struct SenderClock(Process);
+
+impl SenderClock {
+    /// Answers the offer of a sender; with the SDP of the answer.
+    pub async fn answer(offer: &str) -> Result<(SenderClock, String)> {
+        let peer = python("sync_peer.py", &[offer]).await?;
+        let answer = peer.line("answer", |line| serde_json::from_str(line).ok());
+        let answer = answer.await?;
+        Ok((SenderClock(peer), answer))
+    }
+
+    /// Ends it; with all that it saw and heard.
+    pub async fn marks(self) -> Result<Marks> {
+        self.0.interrupt();
+        let marks = |line: &str| serde_json::from_str(line).ok();
+        self.0.line("marks", marks).await
+    }
+}
+
+/// Runs one of the scripts in `tests/peers/`.
+async fn python(script: &str, arguments: &[&str]) -> Result<Process> {
+    let python = tokio::task::spawn_blocking(|| PYTHON.clone())
+        .await
+        .expect("installing does not panic")
+        .map_err(Failure::new)?;
+    let script = root().join("tests/peers").join(script);
+    Process::start(Command::new(python).arg("-u").arg(script).args(arguments))
 }

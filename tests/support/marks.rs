@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde::Deserialize;
+
 use crate::media::Recording;
 use crate::{Failure, Result};
 
@@ -15,8 +17,8 @@ const LOUD: i16 = 3000;
 /// Silence after which a loud sample begins another beep, in samples.
 const PAUSE: usize = RATE / 5;
 
-/// Times in seconds of the file.
-#[derive(Debug)]
+/// Times in seconds of the file, or of the clock that they were taken by.
+#[derive(Debug, Deserialize)]
 pub struct Marks {
     /// When the picture changed between dark and bright.
     pub flips: Vec<f64>,
@@ -40,27 +42,22 @@ impl Marks {
             .filter(|(pair, _)| pair[0] != pair[1])
             .map(|(_, time)| *time);
 
-        // The samples begin at time 0 of the file, with silence where it has none.
-        let aligned = "aresample=48000:async=1:first_pts=0";
-        let sound = decode(
-            path,
-            &[
-                "-map",
-                "0:a",
-                "-af",
-                aligned,
-                "-ac",
-                "1",
-                "-c:a",
-                "pcm_s16le",
-            ],
-        )?;
-        let samples = sound
+        // Every packet of Opus decodes to as many samples, so a sample's packet says when it is played.
+        let starts = recording.times(recording.only("audio")?);
+        let sound = decode(path, &["-map", "0:a", "-ac", "1", "-c:a", "pcm_s16le"])?;
+        let samples: Vec<i16> = sound
             .chunks_exact(2)
-            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let each = samples.len() / starts.len().max(1);
+        if each * starts.len() != samples.len() {
+            let words = format!("{} samples of {} packets", samples.len(), starts.len());
+            return Err(Failure::new(words));
+        }
+        let time = |at: usize| starts[at / each] + (at % each) as f64 / RATE as f64;
         Ok(Marks {
             flips: flips.collect(),
-            beeps: onsets(samples),
+            beeps: onsets(&samples).into_iter().map(time).collect(),
         })
     }
 
@@ -78,15 +75,17 @@ impl Marks {
     }
 }
 
-fn onsets(samples: impl Iterator<Item = i16>) -> Vec<f64> {
+/// The samples at which beeps begin.
+fn onsets(samples: &[i16]) -> Vec<usize> {
     let mut beeps = Vec::new();
     let mut loud: Option<usize> = None;
     for (at, _) in samples
+        .iter()
         .enumerate()
         .filter(|(_, sample)| sample.unsigned_abs() > LOUD as u16)
     {
         if loud.is_none_or(|last| at - last > PAUSE) {
-            beeps.push(at as f64 / RATE as f64);
+            beeps.push(at);
         }
         loud = Some(at);
     }
@@ -101,7 +100,7 @@ fn decode(path: &Path, options: &[&str]) -> Result<Vec<u8>> {
         "rawvideo"
     };
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-copyts", "-i"])
+        .args(["-v", "error", "-copyts", "-flags2", "skip_manual", "-i"])
         .arg(path)
         .args(options)
         .args(["-f", raw, "-"])
