@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The mixing unit: what is seen and heard of whom, by pixels and samples.
 
+mod coded;
+mod coming;
 mod picture;
 mod screen;
 mod sound;

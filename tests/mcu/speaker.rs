@@ -66,6 +66,22 @@ impl Speaker {
         tokio::task::spawn_blocking(wait).await?
     }
 
+    /// Listens until this holds of half a second: on a busy machine sources may come late at first.
+    pub(crate) async fn hears(&self, what: &str, holds: impl Fn(&Sound) -> bool) -> Result<Sound> {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let sound = self.listen(0.5).await?;
+            if holds(&sound) {
+                return Ok(sound);
+            }
+            if Instant::now() > until {
+                let tones =
+                    [300.0, 400.0, 500.0, 700.0, 1100.0].map(|hertz| (hertz, sound.tone(hertz)));
+                return Err(Failure::new(format!("never heard: {what}; last {tones:?}")));
+            }
+        }
+    }
+
     /// Where a buffer did not begin where the one before it ended.
     pub(crate) fn gaps(&self) -> Vec<String> {
         self.0.0.lock().expect("no panic").gaps.clone()

@@ -28,6 +28,7 @@ struct State {
     everybody: Listener,
     own: Vec<Own>,
     speakers: Speakers,
+    finishing: bool,
 }
 
 /// One participant's pad.
@@ -92,6 +93,10 @@ impl Mixer {
     pub(super) fn start_at(&self, running_time: gst::ClockTime) {
         let whole = position(running_time) / BLOCK as i64 * BLOCK as i64;
         self.lock().core.seek(whole);
+    }
+
+    pub(super) fn finish(&self) {
+        self.lock().finishing = true;
     }
 
     pub(super) fn speaker(&self) -> Option<String> {
@@ -249,6 +254,7 @@ impl ElementImpl for Mixer {
         if transition == gst::StateChange::PausedToReady {
             let mut state = self.lock();
             state.core.seek(0);
+            state.finishing = false;
             state.own.iter_mut().for_each(|own| own.begun = false);
         }
         Ok(success)
@@ -262,8 +268,12 @@ impl AggregatorImpl for Mixer {
             let pad = pad.downcast_ref::<gst_base::AggregatorPad>();
             pad.is_some_and(gst_base::AggregatorPad::is_eos)
         };
-        if !pads.is_empty() && pads.iter().all(ended) {
-            let own: Vec<gst::Pad> = self.lock().own.iter().map(|own| own.pad.clone()).collect();
+        let (finishing, own) = {
+            let state = self.lock();
+            let own = state.own.iter().map(|own| own.pad.clone());
+            (state.finishing, own.collect::<Vec<_>>())
+        };
+        if finishing && pads.iter().all(ended) {
             for pad in own {
                 pad.push_event(gst::event::Eos::new());
             }

@@ -76,6 +76,11 @@ impl Mixer {
         self.imp().remove_listener(pad);
     }
 
+    /// It ends when the last source has ended.
+    pub(crate) fn finish(&self) {
+        self.imp().finish();
+    }
+
     /// Begins at a running time other than 0.
     pub(crate) fn start_at(&self, running_time: gst::ClockTime) {
         self.imp().start_at(running_time);

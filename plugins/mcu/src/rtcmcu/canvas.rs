@@ -8,6 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
 use gst_rtc_core::mcu::rect::Size;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,16 @@ pub(super) struct Canvas {
     background: gst_app::AppSrc,
     format: gst::Element,
     tee: gst::Element,
+    progress: Arc<Progress>,
+}
+
+/// How far the canvas has come.
+#[derive(Default)]
+struct Progress {
+    /// No more pictures come in.
+    finishing: AtomicBool,
+    /// The next picture leaves no sooner than that running time, in nanoseconds.
+    next: AtomicU64,
 }
 
 impl Canvas {
@@ -59,6 +70,7 @@ impl Canvas {
             background,
             format,
             tee,
+            progress: Arc::default(),
         };
         bin.add_many(canvas.elements())?;
         canvas.start_at(start);
@@ -77,6 +89,7 @@ impl Canvas {
             background,
             format,
             tee,
+            ..
         } = self;
         [
             tee,
@@ -104,8 +117,16 @@ impl Canvas {
             });
         let painter = Painter::new(scene);
         let out = self.format.static_pad("src").expect("capsfilter has one");
+        let (progress, compositor) = (self.progress.clone(), self.compositor.downgrade());
         out.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            // The compositor would show the background, which has no end, for ever.
+            let is_finishing = progress.finishing.load(Ordering::Relaxed);
+            if is_finishing && compositor.upgrade().is_none_or(|c| has_ended(&c)) {
+                info.flow_res = Err(gst::FlowError::Eos);
+                return gst::PadProbeReturn::Handled;
+            }
             if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
+                progress.advance(buffer);
                 painter.paint(pad, buffer);
             }
             gst::PadProbeReturn::Ok
@@ -129,6 +150,13 @@ impl Canvas {
         self.compositor.release_request_pad(pad);
     }
 
+    /// It ends when the last picture has ended.
+    pub(super) fn finish(&self) {
+        self.progress.finishing.store(true, Ordering::Relaxed);
+        // Refused only when it has ended already.
+        let _ = self.background.end_of_stream();
+    }
+
     /// The canvas begins at that running time; None: at 0.
     pub(super) fn start_at(&self, running_time: Option<gst::ClockTime>) {
         let selection = if running_time.is_some() {
@@ -136,6 +164,8 @@ impl Canvas {
         } else {
             "zero"
         };
+        self.progress.finishing.store(false, Ordering::Relaxed);
+        self.progress.next.store(0, Ordering::Relaxed);
         self.compositor
             .set_property_from_str("start-time-selection", selection);
         if let Some(time) = running_time {
@@ -160,6 +190,33 @@ impl Canvas {
         // Refused only when it has been stopped, and it is given again with the next start.
         let _ = self.background.push_sample(&sample);
     }
+}
+
+impl Progress {
+    /// When a format changes, the compositor lets the next picture begin again where the last one began.
+    fn advance(&self, buffer: &mut gst::Buffer) {
+        let next = gst::ClockTime::from_nseconds(self.next.load(Ordering::Relaxed));
+        let (Some(start), Some(duration)) = (buffer.pts(), buffer.duration()) else {
+            return;
+        };
+        let mut end = start + duration;
+        if start + gst::ClockTime::MSECOND < next {
+            end = end.max(next + gst::ClockTime::MSECOND);
+            let buffer = buffer.make_mut();
+            buffer.set_pts(next);
+            buffer.set_duration(end - next);
+        }
+        self.next.store(end.nseconds(), Ordering::Relaxed);
+    }
+}
+
+/// Whether nothing more comes on any pad.
+fn has_ended(compositor: &gst_base::Aggregator) -> bool {
+    let pads = compositor.sink_pads();
+    let mut pads = pads
+        .iter()
+        .filter_map(|pad| pad.downcast_ref::<gst_base::AggregatorPad>());
+    pads.all(|pad| pad.is_eos())
 }
 
 fn caps(canvas: Size, framerate: gst::Fraction) -> gst::Caps {

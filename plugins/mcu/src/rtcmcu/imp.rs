@@ -122,6 +122,18 @@ impl RtcMcu {
         }
     }
 
+    /// When all that came in has ended, what goes out ends with it.
+    pub(super) fn check_ended(&self) {
+        let inputs = self.inputs();
+        if inputs.is_empty() || !inputs.iter().all(|input| input.has_ended()) {
+            return;
+        }
+        self.mixer.finish();
+        if let Some(canvas) = self.canvas() {
+            canvas.finish();
+        }
+    }
+
     /// Something of an input cannot be decoded; the others do not notice.
     pub(super) fn input_failed(&self, input: &Input, reason: &str) {
         gst::debug!(CAT, imp = self, "{}: {reason}", input.pad.name());

@@ -34,6 +34,9 @@ struct State {
     decoder: Option<gst::Bin>,
     tail: Option<Tail>,
     failure: Option<Failure>,
+    /// Since when buffers have come without anything being decoded.
+    pending: Option<Instant>,
+    ended: bool,
     gone: bool,
 }
 
@@ -62,6 +65,8 @@ enum Tail {
 
 /// How long a stream that failed is left alone before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a stream may come without anything being decoded; decoders often say nothing of it.
+const UNDECODED: Duration = Duration::from_secs(3);
 
 impl Input {
     /// Behind that pad, in that bin.
@@ -143,6 +148,11 @@ impl Input {
         state.identity != before
     }
 
+    /// Whether its stream has come to its end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     /// Whether a message comes from its decoder.
     pub(super) fn owns(&self, source: &gst::Object) -> bool {
         let decoder = self.lock().decoder.clone();
@@ -208,8 +218,14 @@ impl Input {
     ) -> gst::PadProbeReturn {
         match &mut info.data {
             Some(gst::PadProbeData::Event(event)) => {
-                if let gst::EventView::Caps(caps) = event.view() {
-                    self.handle_caps(element, caps.caps());
+                match event.view() {
+                    gst::EventView::Caps(caps) => self.handle_caps(element, caps.caps()),
+                    gst::EventView::StreamStart(_) => self.lock().ended = false,
+                    gst::EventView::Eos(_) => {
+                        self.lock().ended = true;
+                        element.check_ended();
+                    }
+                    _ => {}
                 }
                 gst::PadProbeReturn::Ok
             }
@@ -266,7 +282,7 @@ impl Input {
             }
         };
         if !retry && pad.is_linked() {
-            return true;
+            return self.is_decoded(element);
         }
         let Some(caps) = pad.current_caps() else {
             return false;
@@ -282,6 +298,24 @@ impl Input {
                 false
             }
         }
+    }
+
+    /// False: for too long nothing has come out of what went in.
+    fn is_decoded(&self, element: &RtcMcu) -> bool {
+        let since = *self.lock().pending.get_or_insert_with(Instant::now);
+        if since.elapsed() < UNDECODED {
+            return true;
+        }
+        self.lock().pending = None;
+        element.input_failed(self, "nothing can be decoded of what comes");
+        false
+    }
+
+    /// Decoding can begin only with a keyframe.
+    fn ask_for_keyframe(&self) {
+        let sink = self.queue.static_pad("sink").expect("a queue has one");
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder();
+        sink.push_event(event.all_headers(true).build());
     }
 
     fn drop_decoder(&self, element: &RtcMcu) {
@@ -336,6 +370,9 @@ impl Input {
         }
         if is_new {
             element.inputs_changed();
+        }
+        if is_video {
+            self.ask_for_keyframe();
         }
         Ok(true)
     }
@@ -424,6 +461,7 @@ impl Input {
     fn works(&self, element: &RtcMcu) {
         let recovered = {
             let mut state = self.lock();
+            state.pending = None;
             match &state.failure {
                 Some(failure) if !failure.waiting => state.failure.take().is_some(),
                 _ => false,
@@ -493,7 +531,9 @@ fn add_linked(element: &RtcMcu, elements: &[gst::Element]) -> Result<(), glib::B
 pub(super) fn discard(element: &RtcMcu, child: &gst::Element) {
     child.set_locked_state(true);
     let stopped = child.set_state(gst::State::Null);
-    if stopped.is_err() || element.obj().remove(child).is_err() {
+    // A bin that is disposed of has let go of it already.
+    let is_child = child.parent().as_ref() == Some(element.obj().upcast_ref());
+    if stopped.is_err() || (is_child && element.obj().remove(child).is_err()) {
         gst::warning!(
             CAT,
             imp = element,

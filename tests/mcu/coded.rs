@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Encoded and packed streams, good ones and bad ones, in and out.
+
+use super::screen::{Colour, Screen};
+use super::speaker::{FORMAT, Speaker};
+use gst::prelude::*;
+use gst_rtc::build::scratch;
+use gst_rtc::embedded::Embedded;
+use gst_rtc::media::Recording;
+use gst_rtc::{DEADLINE, Failure, Result, check};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const OUT: &str = "video/x-raw,format=I420 ! fakesink name=screen signal-handoffs=true";
+const RED: Colour = [81, 90, 240];
+const GREEN: Colour = [145, 54, 34];
+
+/// A live picture of one colour, 0xAARRGGBB.
+fn picture(colour: u32) -> String {
+    format!(
+        "videotestsrc is-live=true pattern=solid-color foreground-color={colour}
+         ! video/x-raw,format=I420,width=320,height=180,framerate=15/1"
+    )
+}
+
+#[tokio::test]
+async fn rtp_and_encoded_streams_are_seen_and_heard() -> Result {
+    let (red, green) = (picture(0xffff_0000), picture(0xff00_ff00));
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu width=640 height=360 framerate=15/1 names=false
+         {red} ! vp8enc deadline=1 ! rtpvp8pay ! mcu.sink_0
+         {green} ! x264enc tune=zerolatency ! mcu.sink_1
+         audiotestsrc is-live=true freq=500 volume=0.2 ! opusenc ! rtpopuspay ! mcu.sink_2
+         mcu.video ! {OUT} mcu.audio ! {FORMAT} ! fakesink name=all signal-handoffs=true"
+    ))?;
+    let screen = Screen::of(&pipeline, "screen")?;
+    let all = Speaker::of(&pipeline, "all")?;
+    pipeline.play().await?;
+    let both = |frame: &super::screen::Frame| frame.is(160, 90, RED) && frame.is(480, 90, GREEN);
+    screen.shows("both colours", both).await?;
+    let tone = |sound: &super::speaker::Sound| (sound.tone(500.0) - 0.2).abs() < 0.02;
+    all.hears("the tone", tone).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_decoded_is_told_with_the_name_and_ends_nothing() -> Result {
+    let red = picture(0xffff_0000);
+    let noise = "fakesrc do-timestamp=true format=time is-live=true filltype=random sizetype=fixed sizemax=300
+                 ! identity sleep-time=20000";
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu width=640 height=360 framerate=15/1 names=false animation=0
+         sink_0::participant=good sink_1::participant=noisy sink_2::participant=strange
+         {red} ! mcu.sink_0 {noise} ! video/x-vp8 ! mcu.sink_1 {noise} ! video/mpeg,mpegversion=99 ! mcu.sink_2
+         mcu.video ! {OUT}"
+    ))?;
+    let screen = Screen::of(&pipeline, "screen")?;
+    pipeline.play().await?;
+    for name in ["strange", "noisy"] {
+        let of = move |message: &gst::StructureRef| message.get::<&str>("participant") == Ok(name);
+        pipeline.message("rtcmcu-input-failed", of).await?;
+    }
+    let good = |frame: &super::screen::Frame| {
+        (40..600)
+            .step_by(40)
+            .any(|x| frame.is(x, 90, RED) || frame.is(x, 180, RED))
+    };
+    for _ in 0..30 {
+        screen.shows("the good one", good).await?;
+    }
+    let error = pipeline.error();
+    check!(error.is_none(), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_format_that_changes_in_mid_call_is_followed() -> Result {
+    let (red, green) = (picture(0xffff_0000), picture(0xff00_ff00));
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu width=640 height=360 framerate=15/1 names=false
+         input-selector name=one ! mcu.sink_0
+         {red} ! vp8enc deadline=1 ! rtpvp8pay ! one.sink_0
+         {green} ! x264enc tune=zerolatency key-int-max=15 ! video/x-h264,profile=baseline ! rtph264pay config-interval=-1 ! one.sink_1
+         mcu.video ! {OUT}"
+    ))?;
+    let screen = Screen::of(&pipeline, "screen")?;
+    let one = pipeline.element("one")?;
+    pipeline.play().await?;
+    for (pad, colour) in [("sink_0", RED), ("sink_1", GREEN), ("sink_0", RED)] {
+        one.set_property("active-pad", one.static_pad(pad));
+        screen
+            .shows(pad, move |frame| frame.is(320, 180, colour))
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keyframes_asked_for_at_once_are_answered_by_one() -> Result {
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu width=320 height=180 framerate=15/1 {} ! mcu.sink_0
+         mcu.video ! application/x-rtp,encoding-name=VP8 ! rtpvp8depay ! fakesink name=frames signal-handoffs=true",
+        picture(0xffff_0000)
+    ))?;
+    let frames = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+    let (sender, mut next) = tokio::sync::mpsc::unbounded_channel();
+    let counted = frames.clone();
+    pipeline
+        .element("frames")?
+        .connect("handoff", false, move |args| {
+            let buffer = args[1]
+                .get::<gst::Buffer>()
+                .expect("the second argument is the buffer");
+            let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            counted.0.fetch_add(1, Ordering::Relaxed);
+            counted.1.fetch_add(u32::from(is_key), Ordering::Relaxed);
+            // The test may have ended.
+            let _ = sender.send(());
+            None
+        });
+    pipeline.play().await?;
+    let mut frames_pass = async |count: u32| -> Result {
+        for _ in 0..count {
+            let frame = tokio::time::timeout(DEADLINE, next.recv()).await;
+            frame.map_err(|_| Failure::new("no more frames"))?;
+        }
+        Ok(())
+    };
+    // The first keyframe has been seen; the next comes by itself after 30 frames.
+    frames_pass(10).await?;
+    let before = frames.1.load(Ordering::Relaxed);
+    let sink = pipeline
+        .element("frames")?
+        .static_pad("sink")
+        .expect("it has one");
+    for _ in 0..20 {
+        let fields = gst::Structure::builder("GstForceKeyUnit")
+            .field("all-headers", true)
+            .build();
+        sink.push_event(gst::event::CustomUpstream::new(fields));
+    }
+    frames_pass(10).await?;
+    let keyframes = frames.1.load(Ordering::Relaxed) - before;
+    check!((1..=2).contains(&keyframes), "{keyframes} keyframes");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_of_the_mix_ends_with_its_inputs_and_is_readable() -> Result {
+    let path = scratch().join("mcu-mix.mp4");
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu width=320 height=180 framerate=15/1
+         videotestsrc is-live=true num-buffers=45 ! video/x-raw,width=320,height=180,framerate=15/1 ! mcu.sink_0
+         audiotestsrc is-live=true num-buffers=130 ! mcu.sink_1
+         mcu.video ! video/x-h264 ! queue ! mp4mux name=mux ! filesink location={}
+         mcu.audio ! audio/mpeg ! queue ! mux.",
+        path.display()
+    ))?;
+    pipeline.play().await?;
+    let bus = pipeline.pipeline().bus().expect("a pipeline has a bus");
+    let types = [gst::MessageType::Eos, gst::MessageType::Error];
+    let deadline = gst::ClockTime::try_from(DEADLINE).ok();
+    let wait = move || bus.timed_pop_filtered(deadline, &types);
+    let message = tokio::task::spawn_blocking(wait).await?;
+    let is_eos = message
+        .as_ref()
+        .is_some_and(|message| message.type_() == gst::MessageType::Eos);
+    check!(is_eos, "{message:?} instead of the end");
+    pipeline.stop().await?;
+    let recording = Recording::read(&path)?;
+    let (video, audio) = (recording.only("video")?, recording.only("audio")?);
+    check!(
+        (&*video.codec_name, &*audio.codec_name) == ("h264", "aac"),
+        "{:?}",
+        recording.streams
+    );
+    let times = recording.times(video);
+    let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    check!(times.len() >= 40, "{} pictures", times.len());
+    check!(
+        steps.clone().all(|step| (step - 1.0 / 15.0).abs() < 0.002),
+        "{:?}",
+        steps.collect::<Vec<_>>()
+    );
+    Ok(())
+}
