@@ -330,6 +330,37 @@ fn slots_speech_and_assignments_pass_through() {
 }
 
 #[test]
+fn wishes_and_quality_pass_through() {
+    let mut hall = Hall::new();
+    let (node, _) = hall.node(None);
+    let (alice, a) = hall.join("lobby", "alice");
+    let (bob, _) = hall.join("lobby", "bob");
+    hall.publish(alice, node, "lobby", &id(&a));
+    let wish = json!({"type": "prefer", "mid": "0", "width": 320, "priority": "pinned"});
+    hall.say(bob, wish.clone());
+    hall.refused(bob, "notSubscribed");
+    hall.say(bob, json!({"type": "subscribe", "sdp": OFFER}));
+    let session = hall.answer(node);
+    hall.say(bob, wish);
+    let told = hall.expect(node, "prefer");
+    assert_eq!(told["session"], session.as_str());
+    assert_eq!(
+        (&told["width"], &told["height"], &told["priority"]),
+        (&json!(320), &json!(0), &json!("pinned"))
+    );
+    let slot = json!({"mid": "0", "layer": null, "available": [], "reason": "bandwidth"});
+    hall.say(
+        node,
+        json!({"type": "quality", "session": session, "estimate": 90_000, "slots": [slot]}),
+    );
+    let told = hall.expect(bob, "quality");
+    assert_eq!(
+        (&told["estimate"], &told["slots"][0]),
+        (&json!(90_000), &slot)
+    );
+}
+
+#[test]
 fn peers_of_a_p2p_room_signal_to_each_other() {
     let mut hall = Hall::new();
     let (node, _) = hall.node(None);

@@ -2,6 +2,7 @@
 //! What a client tells its application.
 
 use crate::protocol::peer::{Direction, Joined, LeaveReason, ParticipantInfo};
+use crate::protocol::quality::SlotQuality;
 use crate::protocol::{ErrorMessage, Missing, Slot, TrackInfo};
 use tokio::sync::mpsc;
 
@@ -54,6 +55,13 @@ pub enum Event {
         slots: Vec<Slot>,
         /// Tracks without a slot; more slots are being offered.
         missing: Missing,
+    },
+    /// What the video slots get.
+    Quality {
+        /// Bits per second that the path carries; none while unknown.
+        estimate: Option<u64>,
+        /// The slots that show something.
+        slots: Vec<SlotQuality>,
     },
     /// A direction is up.
     Connected(Direction),

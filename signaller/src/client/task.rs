@@ -262,6 +262,7 @@ impl Task {
                 self.grow(missing);
                 Event::Slots { slots, missing }
             }
+            ServerMessage::Quality { estimate, slots } => Event::Quality { estimate, slots },
             ServerMessage::SessionState {
                 session,
                 state: SessionState::Connected,

@@ -7,6 +7,7 @@
 mod ice_server;
 pub mod node;
 pub mod peer;
+pub mod quality;
 mod secret;
 
 pub use ice_server::IceServer;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What media nodes and the server say to each other on `/ws` and `/ws/{room}`.
 
+use super::quality::{SlotQuality, Wish};
 use super::{ErrorMessage, Missing, Secret, SessionState, Slot, TrackInfo};
 use serde::{Deserialize, Serialize};
 
@@ -206,6 +207,15 @@ pub enum NodeMessage {
         #[serde(default)]
         missing: Missing,
     },
+    /// What the slots of a receive session get now.
+    Quality {
+        /// The session.
+        session: String,
+        /// Bits per second that the path carries; none while unknown.
+        estimate: Option<u64>,
+        /// The video slots that show something.
+        slots: Vec<SlotQuality>,
+    },
     /// A participant publishes a track, or a track changed.
     TrackAdded {
         /// In this room.
@@ -338,6 +348,16 @@ pub enum ServerMessage {
         participant: Option<String>,
         /// Which of its tracks.
         track: Option<String>,
+    },
+    /// Home: what is wanted of a slot.
+    Prefer {
+        /// The session.
+        session: String,
+        /// The slot's mid.
+        mid: String,
+        /// What is wanted.
+        #[serde(flatten)]
+        wish: Wish,
     },
     /// End a session.
     CloseSession {

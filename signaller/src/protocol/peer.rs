@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What participants and the server say to each other on `/ws/{room}`.
 
+use super::quality::{SlotQuality, Wish};
 use super::{ErrorMessage, IceServer, Kind, Missing, Mode, Secret, SessionState, Slot, TrackInfo};
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,17 @@ pub enum ClientMessage {
         /// Which of its tracks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         track: Option<String>,
+    },
+    /// Say what is wanted of a slot.
+    Prefer {
+        /// Echoed in an error.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<u64>,
+        /// The slot's mid.
+        mid: String,
+        /// What is wanted.
+        #[serde(flatten)]
+        wish: Wish,
     },
     /// Say that a track of one's own is (not) muted.
     Mute {
@@ -275,6 +287,13 @@ pub enum ServerMessage {
         /// Tracks without a slot.
         #[serde(default)]
         missing: Missing,
+    },
+    /// What the slots get now.
+    Quality {
+        /// Bits per second that the path carries; none while unknown.
+        estimate: Option<u64>,
+        /// The video slots that show something.
+        slots: Vec<SlotQuality>,
     },
     /// Somebody came.
     ParticipantJoined {

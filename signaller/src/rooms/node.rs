@@ -10,6 +10,7 @@ use super::room::Link;
 use super::{Rooms, peer_protocol};
 use crate::protocol::node::{Direction, NodeMessage, ParticipantKind, ResumeRoom, ServerMessage};
 use crate::protocol::peer::LeaveReason;
+use crate::protocol::quality::SlotQuality;
 use crate::protocol::{Missing, Mode, SessionState, Slot};
 use std::time::Instant;
 
@@ -98,6 +99,11 @@ impl Rooms {
                 slots,
                 missing,
             } => self.node_slots(node, &session, slots, missing),
+            NodeMessage::Quality {
+                session,
+                estimate,
+                slots,
+            } => self.node_quality(node, &session, estimate, slots),
             NodeMessage::TrackAdded {
                 room,
                 participant,
@@ -337,6 +343,26 @@ impl Rooms {
             ),
             Link::Session | Link::Away(_) => {}
         }
+    }
+
+    /// What is received where is of no use to guests: they take what their pads ask for.
+    fn node_quality(
+        &mut self,
+        node: &NodeId,
+        session: &str,
+        estimate: Option<u64>,
+        slots: Vec<SlotQuality>,
+    ) -> Result<(), Refusal> {
+        let Some((room, id)) = self.session_at_home(node, session)? else {
+            return Ok(());
+        };
+        if let Some((Link::Socket(to), _)) = self.owner_of(&room, &id) {
+            self.tell_peer(
+                to,
+                peer_protocol::ServerMessage::Quality { estimate, slots },
+            );
+        }
+        Ok(())
     }
 
     fn node_slots(

@@ -9,6 +9,7 @@ use super::{Outgoing, Rooms, node_protocol};
 use crate::protocol::Mode;
 use crate::protocol::node::Direction as NodeDirection;
 use crate::protocol::peer::{ClientMessage, Direction, LeaveReason, ServerMessage, Signal};
+use crate::protocol::quality::Wish;
 
 /// The longest candidate line taken, in bytes.
 pub(super) const MAX_CANDIDATE: usize = 1024;
@@ -73,6 +74,7 @@ impl Rooms {
                 track,
                 ..
             } => self.peer_assigns(room, id, mid, participant, track),
+            ClientMessage::Prefer { mid, wish, .. } => self.peer_prefers(room, id, mid, wish),
             ClientMessage::Mute { track, muted, .. } => self.peer_mutes(room, id, track, muted),
             ClientMessage::Signal { to, payload, .. } => self.peer_signals(room, id, &to, payload),
             ClientMessage::Leave { .. } => {
@@ -180,6 +182,20 @@ impl Rooms {
                 track,
             },
         );
+        Ok(())
+    }
+
+    fn peer_prefers(
+        &mut self,
+        room: &RoomName,
+        id: &ParticipantId,
+        mid: String,
+        wish: Wish,
+    ) -> Result<(), Refusal> {
+        let session = self.peer_session(room, id, Direction::Subscribe)?.into();
+        check_word("mid", &mid)?;
+        let message = node_protocol::ServerMessage::Prefer { session, mid, wish };
+        self.tell_home(room, message);
         Ok(())
     }
 

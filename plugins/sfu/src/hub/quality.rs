@@ -2,9 +2,13 @@
 //! What participants receive, and what they want to.
 
 use super::NodeEvent;
-use super::state::State;
+use super::state::{Side, State};
+use crate::io::Command;
+use crate::node::{self, LayerInfo, ToSignaller, Wish};
+use gst_rtc_core::bwe::{Preference, Priority};
 use gst_rtc_core::engine::SlotQuality;
 use gst_rtc_core::id::SessionId;
+use gst_rtc_core::layer::{Layer, LayerState};
 
 impl State {
     /// What a session receives has changed.
@@ -12,6 +16,13 @@ impl State {
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
+        if matches!(session.side, Side::Answered(_)) {
+            self.out.say(ToSignaller::Quality {
+                session: session.name.clone(),
+                estimate,
+                slots: slots.iter().map(wire_slot).collect(),
+            });
+        }
         let owner = self.owner(session);
         self.out.tell(NodeEvent::Quality {
             room: owner.room,
@@ -19,5 +30,65 @@ impl State {
             estimate,
             slots,
         });
+    }
+
+    /// A peer says what it wants of a slot.
+    pub(super) fn handle_prefer(&self, session: &str, mid: String, wish: Wish) {
+        let Some(id) = self.session_ids.get(session) else {
+            return;
+        };
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let order = Command::Prefer {
+            session: *id,
+            mid,
+            preference: preference(&wish),
+        };
+        self.out.order(session.worker, order);
+    }
+}
+
+fn preference(wish: &Wish) -> Preference {
+    Preference {
+        width: wish.width,
+        height: wish.height,
+        priority: match wish.priority {
+            node::Priority::Pinned => Priority::Pinned,
+            node::Priority::Screen => Priority::Screen,
+            node::Priority::Normal => Priority::Normal,
+            node::Priority::Low => Priority::Low,
+        },
+        layer: wish.layer.map(|layer| Layer {
+            encoding: layer.encoding,
+            spatial: layer.spatial,
+            temporal: layer.temporal,
+        }),
+        paused: wish.paused,
+    }
+}
+
+fn wire_slot(slot: &SlotQuality) -> node::SlotQuality {
+    let active = slot.available.iter().filter(|state| state.active);
+    node::SlotQuality {
+        mid: slot.mid.clone(),
+        layer: slot.layer.as_ref().map(wire_layer),
+        available: active.map(wire_layer).collect(),
+        reason: slot.reason.name().to_owned(),
+    }
+}
+
+fn wire_layer(state: &LayerState) -> LayerInfo {
+    let (width, height) = state.resolution.unzip();
+    LayerInfo {
+        layer: node::Layer {
+            encoding: state.layer.encoding,
+            spatial: state.layer.spatial,
+            temporal: state.layer.temporal,
+        },
+        width,
+        height,
+        frame_rate: state.frame_rate.map(|rate| (rate * 10.0).round() / 10.0),
+        bitrate: state.bitrate,
     }
 }

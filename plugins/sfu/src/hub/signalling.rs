@@ -123,6 +123,7 @@ impl State {
             } => {
                 self.handle_assign(&session, mid, participant, track);
             }
+            FromSignaller::Prefer { session, mid, wish } => self.handle_prefer(&session, mid, wish),
             FromSignaller::CloseSession { session }
             | FromSignaller::SessionState {
                 session,

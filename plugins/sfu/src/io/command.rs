@@ -3,6 +3,7 @@
 
 use super::sys::Wake;
 use crate::hub::{TapId, WorkerStats};
+use gst_rtc_core::bwe::Preference;
 use gst_rtc_core::data::{DataMessage, DataSpec};
 use gst_rtc_core::engine::{Assign, Assignment, SessionSpec, TrackSpec};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
@@ -40,6 +41,11 @@ pub(crate) enum Command {
         session: SessionId,
         mid: String,
         assignment: Assignment,
+    },
+    Prefer {
+        session: SessionId,
+        mid: String,
+        preference: Preference,
     },
     /// Hand the packets of a track to a pad.
     Tap(TrackId, TapId),

@@ -39,6 +39,11 @@ pub(crate) enum ToSignaller {
         slots: Vec<Slot>,
         missing: Missing,
     },
+    Quality {
+        session: String,
+        estimate: Option<u64>,
+        slots: Vec<SlotQuality>,
+    },
     SessionState {
         session: String,
         state: SessionPhase,
@@ -147,6 +152,12 @@ pub(crate) enum FromSignaller {
         #[serde(default)]
         track: Option<String>,
     },
+    Prefer {
+        session: String,
+        mid: String,
+        #[serde(flatten)]
+        wish: Wish,
+    },
     CloseSession {
         session: String,
     },
@@ -244,6 +255,61 @@ pub(crate) struct Slot {
     pub(crate) kind: String,
     pub(crate) participant: Option<String>,
     pub(crate) track: Option<String>,
+}
+
+/// What a viewer wants of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Wish {
+    #[serde(default)]
+    pub(crate) width: u16,
+    #[serde(default)]
+    pub(crate) height: u16,
+    #[serde(default)]
+    pub(crate) priority: Priority,
+    #[serde(default)]
+    pub(crate) layer: Option<Layer>,
+    #[serde(default)]
+    pub(crate) paused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Priority {
+    Pinned,
+    Screen,
+    Low,
+    #[default]
+    #[serde(other)]
+    Normal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Layer {
+    #[serde(default)]
+    pub(crate) encoding: u8,
+    #[serde(default)]
+    pub(crate) spatial: u8,
+    #[serde(default)]
+    pub(crate) temporal: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LayerInfo {
+    #[serde(flatten)]
+    pub(crate) layer: Layer,
+    pub(crate) width: Option<u16>,
+    pub(crate) height: Option<u16>,
+    pub(crate) frame_rate: Option<f32>,
+    pub(crate) bitrate: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct SlotQuality {
+    pub(crate) mid: String,
+    pub(crate) layer: Option<LayerInfo>,
+    pub(crate) available: Vec<LayerInfo>,
+    pub(crate) reason: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

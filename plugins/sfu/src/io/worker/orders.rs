@@ -97,6 +97,13 @@ impl Worker {
             } => {
                 engine.assign(now, session, &mid, assignment);
             }
+            Command::Prefer {
+                session,
+                mid,
+                preference,
+            } => {
+                engine.prefer(now, session, &mid, preference);
+            }
             Command::Tap(track, tap) => self.tap(now, track, tap),
             Command::Untap(track, tap) => self.untap(now, track, tap),
             Command::RequestKeyframe(track) => engine.request_keyframe(now, track),
