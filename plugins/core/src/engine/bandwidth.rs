@@ -21,6 +21,11 @@ const TELL: Duration = Duration::from_secs(1);
 /// What could be used is probed for with this much to spare.
 const SPARE: f64 = 1.25;
 
+/// A slot catches up with this: twenty times what most tracks have, and less than most links.
+const CATCH_UP: u64 = 20_000_000;
+/// And with this while nothing is known of the path.
+const CAREFUL: u64 = 8_000_000;
+
 /// What a session gets on one slot.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SlotQuality {
@@ -44,6 +49,8 @@ pub(crate) struct Division {
     told: Option<Instant>,
     /// What was given away, in bit/s.
     spent: u64,
+    /// Somebody would have got more if there were more.
+    tight: bool,
     /// What was told last: estimate, and for each slot a layer, the number of layers and a reason.
     last: (Option<u64>, Vec<Told>),
 }
@@ -188,6 +195,15 @@ impl Peer {
         }
     }
 
+    /// Bits per second at which it may be sent what has been before, besides what it gets; `None` where the path is full already.
+    pub(crate) fn spare(&self) -> Option<u64> {
+        match self.budget() {
+            Budget::Unlimited => Some(CATCH_UP),
+            Budget::Assumed(_) => Some(CAREFUL),
+            Budget::Known(_) => Some(CATCH_UP).filter(|_| !self.division.tight),
+        }
+    }
+
     fn budget(&self) -> Budget {
         match (&self.estimator, self.estimate()) {
             (_, Some(estimate)) => Budget::Known(estimate),
@@ -202,10 +218,14 @@ impl Peer {
             let nobody_cares = free && want.preference == Preference::default();
             if !nobody_cares || want.last != Last::New {
                 slot.take_choice(now, want, choice);
+            } else {
+                slot.relax();
             }
         }
         let bitrates = choices.iter().filter_map(|c| c.layer).map(|l| l.bitrate);
         self.division.spent = bitrates.sum();
+        let short = |choice: &Choice| choice.reason == Reason::Bandwidth;
+        self.division.tight = choices.iter().any(short);
         if let Some(estimator) = &mut self.estimator {
             let wanted: u64 = choices.iter().map(|c| c.wanted).sum();
             estimator.set_wanted((wanted as f64 * SPARE) as u64);

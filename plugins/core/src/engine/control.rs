@@ -320,6 +320,8 @@ impl Engine {
         if let Some(old) = shown {
             self.unsubscribe(old, subscriber);
         }
+        // What fits of the new one is to be known before it begins.
+        self.divide(now, subscriber.peer);
         if let Some(new) = wanted {
             self.subscribe(now, new, subscriber);
         }

@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 /// How often slots that catch up are served.
 const TICK: Duration = Duration::from_millis(5);
-/// Bits per second at which a slot catches up: twenty times what most tracks have, and less than most links.
-const RATE: u64 = 20_000_000;
 /// Bytes all of them together are sent in a tick, so that live packets do not wait for them.
 const TICK_BYTES: usize = 512 * 1024;
 /// Bytes one of them is sent in a row.
@@ -84,8 +82,10 @@ impl Engine {
         let Some(view) = self.router.track(group.first.track).map(|t| t.view()) else {
             return false;
         };
-        let slot = &mut self.peers[subscriber.peer].slots[subscriber.slot];
-        let begun = slot.begin_replay(now, group, &view, RATE);
+        let peer = &mut self.peers[subscriber.peer];
+        let rate = peer.spare().unwrap_or(0);
+        let slot = &mut peer.slots[subscriber.slot];
+        let begun = slot.begin_replay(now, group, &view, rate);
         if begun {
             self.queue_replay(now, subscriber);
         }

@@ -43,6 +43,17 @@ pub(crate) struct Group {
     pub(crate) bytes: usize,
 }
 
+impl Group {
+    /// Bits per second it came with.
+    pub(crate) fn bitrate(&self) -> u64 {
+        let span = self
+            .newest
+            .arrival
+            .saturating_duration_since(self.first.arrival);
+        (self.bytes as f64 * 8.0 / span.as_secs_f64().max(0.1)) as u64
+    }
+}
+
 /// A ring of packets of one epoch, indexed by sequence number.
 #[derive(Debug)]
 pub(crate) struct History {

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 /// Bytes that may be sent at once: a keyframe of usual size.
 const FIRST_CREDIT: usize = 32 * 1024;
 
+/// What is replayed has to be so many times as fast as it was.
+const LEAD: u64 = 3;
+/// Bits per second with which the rest of a short group of pictures goes out, however full the path.
+const SLOWEST: u64 = 1_000_000;
 /// A keyframe sent a shorter time ago may not have arrived, or not been decoded.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
@@ -46,7 +50,8 @@ impl Slot {
         self.run.is_none().then_some(encoding)
     }
 
-    /// Begins to replay a group of pictures at `rate` bits per second. False: it is of no use to this slot.
+    /// Begins to replay a group of pictures at `rate` bits per second. False: it is of no use to this slot, or it would be long
+    /// in catching up.
     pub(crate) fn begin_replay(
         &mut self,
         now: Instant,
@@ -58,7 +63,11 @@ impl Slot {
         let Some(source) = self.source.as_ref().filter(|s| s.track == first.track) else {
             return false;
         };
-        let length = group.bytes as u64 * 8 * u64::from(first.clock_rate) / rate.max(1);
+        if group.bytes > FIRST_CREDIT && group.bitrate() * LEAD > rate {
+            return false;
+        }
+        let rate = rate.max(SLOWEST);
+        let length = group.bytes as u64 * 8 * u64::from(first.clock_rate) / rate;
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let level = self.target.level(view);
         let formats = source.formats.clone();

@@ -183,6 +183,13 @@ impl Slot {
     }
 
     /// Forwards the best there is, whatever it was told before.
+    /// There is no need to be careful.
+    pub(crate) fn relax(&mut self) {
+        if self.target == Target::Least {
+            self.target = Target::Best;
+        }
+    }
+
     pub(super) fn follow_best(&mut self) {
         self.target = Target::Best;
     }
