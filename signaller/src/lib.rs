@@ -8,5 +8,6 @@ pub mod client;
 pub mod load;
 pub mod protocol;
 pub mod rooms;
+pub mod run;
 pub mod server;
 pub mod turn;

@@ -29,7 +29,7 @@ static BUILT: LazyLock<()> = LazyLock::new(|| {
     let status = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--profile", profile])
-        .args(["--workspace", "--lib", "--bins", "--tests"])
+        .args(["--workspace", "--lib", "--bins", "--tests", "--examples"])
         .status()
         .expect("cargo started this test, so it can be started");
     assert!(status.success(), "the server or the plugin does not build");
@@ -53,6 +53,11 @@ pub fn program() -> PathBuf {
 
 /// The plugins under test.
 pub(crate) const PLUGINS: &[&str] = &["libgstrtcsfu.so", "libgstrtcmcu.so", "libgstrtcturn.so"];
+
+/// A program of `examples/`.
+pub fn example(name: &str) -> PathBuf {
+    FOLDER.join("examples").join(name)
+}
 
 /// A folder with the plugins under test and nothing else, for `GST_PLUGIN_PATH`.
 ///

@@ -9,6 +9,7 @@ pub mod aiortc;
 pub mod browser;
 pub mod build;
 pub mod coturn;
+pub mod described;
 pub mod embedded;
 mod failure;
 pub mod http;
@@ -25,6 +26,7 @@ pub mod visitor;
 pub mod whip;
 
 pub use browser::{Browser, Page};
+pub use described::Described;
 pub use failure::{Failure, Result};
 pub use pipeline::GstLaunch;
 pub use process::Process;

@@ -59,8 +59,22 @@ impl Packet {
 }
 
 impl Recording {
-    /// Reads a file with `ffprobe`.
+    /// Reads a file with `ffprobe`, which must have no complaints.
     pub fn read(path: &Path) -> Result<Recording> {
+        let (recording, complaints) = Recording::probe(path)?;
+        if complaints.is_empty() {
+            return Ok(recording);
+        }
+        let path = path.display();
+        Err(Failure::new(format!("ffprobe {path}: {complaints}")))
+    }
+
+    /// Reads what can be read of a file whose writer was killed.
+    pub fn read_torn(path: &Path) -> Result<Recording> {
+        Ok(Recording::probe(path)?.0)
+    }
+
+    fn probe(path: &Path) -> Result<(Recording, String)> {
         let output = Command::new("ffprobe")
             .args([
                 "-v",
@@ -72,14 +86,14 @@ impl Recording {
             ])
             .arg(path)
             .output()?;
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        if !output.status.success() || !complaints.is_empty() {
+        let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
             return Err(Failure::new(format!(
                 "ffprobe {}: {complaints}",
                 path.display()
             )));
         }
-        Ok(serde_json::from_slice(&output.stdout)?)
+        Ok((serde_json::from_slice(&output.stdout)?, complaints))
     }
 
     /// The only stream of that type (`video` or `audio`).

@@ -7,6 +7,7 @@ mod bench;
 mod checks;
 mod command;
 mod docs;
+mod install;
 mod packages;
 mod run;
 mod system;
@@ -22,6 +23,8 @@ usage: cargo xtask <verb>
   bench [--no-install]           what forwarding costs: criterion, floor, load test
   check                          formatting, lints, licence lines, documentation
   deny                           licences, bans and advisories of the dependencies (cargo-deny)
+  install [--user] [--debug]     plugins to where GStreamer looks by itself, and the program
+  uninstall [--user]             takes them away
   docs [--check]                 write docs/elements/ from the plugin; --check: fail if it is stale
 
 On Debian 12 and 13 `run`, `test` and `bench` name and install the missing packages (as root, or through
@@ -64,6 +67,14 @@ fn dispatch(arguments: &[String]) -> Result<(), String> {
         "deny" => {
             let [] = flags(rest, [])?;
             checks::deny()
+        }
+        "install" => {
+            let [user, debug, no_install] = flags(rest, ["--user", "--debug", "--no-install"])?;
+            install::install(user, debug, no_install)
+        }
+        "uninstall" => {
+            let [user] = flags(rest, ["--user"])?;
+            install::uninstall(user)
         }
         "docs" => {
             let [check] = flags(rest, ["--check"])?;

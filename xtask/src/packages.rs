@@ -59,6 +59,11 @@ pub(crate) const TEST: &[Package] = &[
     package("gstreamer1.0-libav", Element("avdec_h264")),
     package("python3", Program(&["python3"])),
     package("python3-venv", Program(&["python3"])),
+    package("python3-gi", Program(&["python3"])),
+    package("gir1.2-gstreamer-1.0", Program(&["python3"])),
+    package("gir1.2-gst-rtsp-server-1.0", Program(&["python3"])),
+    package("xvfb", Program(&["Xvfb"])),
+    package("curl", Program(&["curl"])),
 ];
 
 /// Sees to it that all packages are there.

@@ -2,6 +2,7 @@
 //! The command line.
 
 mod banner;
+mod describe;
 mod descriptors;
 #[cfg(feature = "dev-node")]
 mod dev;
@@ -38,6 +39,11 @@ enum Command {
     /// Run everything in one process: the server and a media node. For development and single machines.
     #[cfg(feature = "dev-node")]
     Dev(dev::DevArgs),
+    /// Run a pipeline described in a file, and connect its webrtcbin elements to rooms. Exit code 0: it ended well or
+    /// was told to, 2: the values given are wrong, 3: the description is, 4: an element is not installed, 5: it failed.
+    Run(describe::RunArgs),
+    /// Say what is wrong with a description, with line, column and advice. Exit codes as of run.
+    Check(describe::CheckArgs),
     /// Test a WHIP and WHEP server under load: loss, delay, joining times, and what the server uses.
     #[cfg(feature = "load")]
     Load(load::LoadArgs),
@@ -83,6 +89,14 @@ struct Fault {
 }
 
 impl Fault {
+    /// What there is to say was said on standard output.
+    fn silent(code: u8) -> Fault {
+        Fault {
+            text: String::new(),
+            code,
+        }
+    }
+
     /// Something in the command line is to be changed.
     fn usage(text: impl fmt::Display) -> Fault {
         Fault {
@@ -159,6 +173,8 @@ pub(crate) fn main() -> ExitCode {
             Command::Serve(args) => serve::serve(&args).await,
             #[cfg(feature = "dev-node")]
             Command::Dev(args) => dev::dev(&args).await,
+            Command::Run(args) => describe::run(&args).await,
+            Command::Check(args) => describe::check(&args),
             #[cfg(feature = "load")]
             Command::Load(args) => load::load(&args).await,
         }
@@ -167,7 +183,9 @@ pub(crate) fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("gst-rtc: {}", fault.text);
+            if !fault.text.is_empty() {
+                eprintln!("gst-rtc: {}", fault.text);
+            }
             ExitCode::from(fault.code)
         }
     }
@@ -256,6 +274,7 @@ mod tests {
             Command::Serve(args) => args,
             #[cfg(feature = "dev-node")]
             Command::Dev(_) => panic!("serve was asked for"),
+            Command::Run(_) | Command::Check(_) => panic!("serve was asked for"),
             #[cfg(feature = "load")]
             Command::Load(_) => panic!("serve was asked for"),
         }

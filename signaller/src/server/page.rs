@@ -73,6 +73,8 @@ fn serve(path: &str, headers: &HeaderMap) -> Response<Body> {
     for (name, value) in [
         (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, "no-cache"),
+        // Pages of other origins may import rtc.js; what they may do with it, --allow-origin decides.
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
