@@ -94,7 +94,7 @@ function listen() {
 	});
 	on('mediaended', ({ participant, track }) => stage.media(participant, track, null));
 	on('speaking', ({ participant, speaking }) => stage.tile(participant === room.id ? 'self' : participant)?.mark('speaking', speaking));
-	on('quality', ({ participant, track, available }) => stage.tile(participant, track)?.offer(available));
+	on('quality', (detail) => stage.tile(detail.participant, detail.track)?.offer(detail));
 	on('published', ({ track, publication: { media } }) => {
 		if (track !== SCREEN) return;
 		ui.share.ariaPressed = Boolean(media);

@@ -169,9 +169,10 @@ class Tile {
 	}
 
 	/** Layers to choose from. */
-	offer(available) {
+	offer({ available, reason }) {
+		this.layers.title = reason;
 		const before = [...this.#sizes.keys()].join();
-		this.#sizes = new Map(available.map(({ width, height, encoding, spatial, temporal }) => [`${width} × ${height}`, { encoding, spatial, temporal }]));
+		this.#sizes = new Map(available.filter(({ width }) => width).map(({ width, height, ...layer }) => [`${width} × ${height}`, layer]));
 		const sizes = [...this.#sizes.keys()];
 		if (sizes.join() === before) return;
 		const { value } = this.layers;
@@ -181,9 +182,13 @@ class Tile {
 
 	/** What is wanted of the track, if that has changed. */
 	wish() {
-		const [width, height] = [this.element.clientWidth, this.element.clientHeight].map((length) => Math.round(length * devicePixelRatio));
-		const priority = this.pinned ? 'pinned' : this.camera ? 'normal' : 'screen';
-		const wish = { width, height, priority, layer: this.#sizes.get(this.layers.value) ?? null };
+		const { encoding, spatial, temporal } = this.#sizes.get(this.layers.value) ?? {};
+		const chosen = encoding !== undefined; // whatever the size of the tile
+		const scale = chosen ? 0 : devicePixelRatio;
+		const wish = {
+			width: Math.round(this.element.clientWidth * scale), height: Math.round(this.element.clientHeight * scale),
+			priority: this.pinned ? 'pinned' : this.camera ? 'normal' : 'screen', layer: chosen ? { encoding, spatial, temporal } : null,
+		};
 		return this.#wish === (this.#wish = JSON.stringify(wish)) ? null : wish;
 	}
 }
