@@ -8,20 +8,12 @@ use std::fs;
 use std::process::Command;
 
 use crate::command::{cargo, output, root, run, target_directory};
-
-/// Element, and the package whose plugin has it.
-const ELEMENTS: &[(&str, &str)] = &[
-    ("rtcmcu", "gst-plugin-rtcmcu"),
-    ("rtcsfu", "gst-plugin-rtcsfu"),
-    ("stunsrc", "gst-plugin-rtcturn"),
-    ("turnsink", "gst-plugin-rtcturn"),
-    ("turnsrc", "gst-plugin-rtcturn"),
-];
+use crate::plugins;
 
 /// Writes `docs/elements/*.md`, or with `check` fails if one differs from the plugin.
 pub(crate) fn docs(check: bool) -> Result<(), String> {
-    for (element, package) in ELEMENTS {
-        run(&mut cargo(&["build", "--package", package]))?;
+    run(cargo(&["build"]).args(plugins::package_arguments()))?;
+    for element in plugins::ALL.iter().flat_map(|plugin| plugin.elements) {
         let page = page(element, &inspect(element)?);
         let path = root().join(format!("docs/elements/{element}.md"));
         if check {

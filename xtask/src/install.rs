@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{cargo, output, run, target_directory};
-use crate::packages;
-
-/// Libraries of plugins, and the packages they are built from.
-const PLUGINS: &[(&str, &str)] = &[("libgstrtcsfu.so", "gst-plugin-rtcsfu")];
+use crate::{packages, plugins};
 
 /// Where things go.
 struct Places {
@@ -59,9 +56,9 @@ impl Places {
     }
 
     fn files(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
-        let plugins = PLUGINS
+        let plugins = plugins::ALL
             .iter()
-            .map(|(file, _)| (*file, self.plugins.join(file)));
+            .map(|plugin| (plugin.library, self.plugins.join(plugin.library)));
         plugins.chain([("gst-rtc", self.programs.join("gst-rtc"))])
     }
 }
@@ -93,9 +90,7 @@ fn build(profile: &str) -> Result<(), String> {
         command.args(["--workspace", "--lib", "--bins", "--tests", "--examples"]);
     } else {
         command.args(["--package", "gst-rtc-signaller"]);
-        for (_, package) in PLUGINS {
-            command.args(["--package", package]);
-        }
+        command.args(plugins::package_arguments());
     }
     run(&mut command)
 }

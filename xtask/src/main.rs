@@ -9,6 +9,7 @@ mod command;
 mod docs;
 mod install;
 mod packages;
+mod plugins;
 mod run;
 mod system;
 mod test;

@@ -5,21 +5,17 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::command::{cargo, run as run_command, target_directory};
-use crate::packages;
+use crate::{packages, plugins};
 
 /// Installs, builds, and becomes `gst-rtc dev`.
 ///
 /// This process is replaced by the server, so that Ctrl-C and signals reach the server itself.
 pub(crate) fn run(no_install: bool, arguments: &[String]) -> Result<(), String> {
     packages::ensure(&[packages::RUN], no_install)?;
-    run_command(&mut cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "gst-rtc-signaller",
-        "--package",
-        "gst-plugin-rtcsfu",
-    ]))?;
+    run_command(
+        cargo(&["build", "--release", "--package", "gst-rtc-signaller"])
+            .args(plugins::package_arguments()),
+    )?;
     let program = target_directory()?.join("release/gst-rtc");
     let error = Command::new(&program).arg("dev").args(arguments).exec();
     Err(format!("cannot start {}: {error}", program.display()))

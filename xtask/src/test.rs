@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::command::{cargo, in_ci, run};
-use crate::{checks, packages};
+use crate::{checks, packages, plugins};
 
 /// Runs the checks, then the tests.
 pub(crate) fn test(fast: bool, no_install: bool) -> Result<(), String> {
@@ -28,21 +28,16 @@ pub(crate) fn test(fast: bool, no_install: bool) -> Result<(), String> {
 
 /// What runs without browsers: the core in virtual time, the server and the element by themselves.
 fn fast_tests() -> Result<(), String> {
-    run(&mut cargo(&[
+    const PACKAGES: [&str; 7] = [
         "test",
         "--package",
         "gst-rtc-core",
         "--package",
         "gst-rtc-signaller",
         "--package",
-        "gst-plugin-rtcmcu",
-        "--package",
-        "gst-plugin-rtcsfu",
-        "--package",
-        "gst-plugin-rtcturn",
-        "--package",
         "xtask",
-    ]))
+    ];
+    run(cargo(&PACKAGES).args(plugins::package_arguments()))
 }
 
 /// Every test of every package; a failing file does not hide the next one.
