@@ -64,8 +64,9 @@ async fn datagrams_pass_both_ways_over_udp_tcp_and_tls() -> Result {
 async fn both_ways(client: &Client) -> Result {
     let peer = UdpSocket::bind((LOOPBACK, 0)).await?;
     client.send_to(peer.local_addr()?)?;
-    // The smallest, lengths that need padding in a stream, and one as large as media packets are.
-    for length in [1, 2, 3, 4, 1200] {
+    // The smallest, lengths that need padding in a stream, and one as large as media packets are;
+    // over and over, as it takes a while until there is a channel.
+    for length in [1, 2, 3, 4, 1200].repeat(10) {
         let sent: Vec<u8> = (0..length).map(|n| n as u8).collect();
         client.push(&sent)?;
         let mut received = [0; 2000];

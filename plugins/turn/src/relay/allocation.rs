@@ -22,6 +22,7 @@ use turn_client_proto::types::TurnCredentials;
 use turn_client_proto::types::message::ALLOCATE;
 use turn_client_proto::udp::TurnClientUdp;
 
+use super::framing::{Framing, pad};
 use super::liveness::{Liveness, Sign};
 use crate::packet;
 
@@ -39,6 +40,7 @@ pub(super) struct Path {
 pub(super) struct Allocation {
     path: Path,
     client: TurnClient,
+    framing: Framing,
     /// Over datagrams only: a stream tells of its end itself.
     liveness: Option<Liveness>,
     held: bool,
@@ -104,6 +106,7 @@ impl Allocation {
         Allocation {
             path,
             client,
+            framing: Framing::default(),
             liveness,
             held: false,
             requests: Vec::new(),
@@ -113,6 +116,30 @@ impl Allocation {
 
     /// What came from the server: one datagram, or any piece of a stream.
     pub(super) fn handle(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        out: &mut Vec<PeerData>,
+    ) -> Option<Told> {
+        if !self.path.stream {
+            return self.handle_message(bytes, now, out);
+        }
+        self.framing.push(bytes);
+        loop {
+            match self.framing.next() {
+                Ok(Some(message)) => {
+                    let told = self.handle_message(&message, now, out);
+                    if told.is_some() {
+                        return told;
+                    }
+                }
+                Ok(None) => return None,
+                Err(_) => return Some(Told::Gone),
+            }
+        }
+    }
+
+    fn handle_message(
         &mut self,
         bytes: &[u8],
         now: Instant,
@@ -131,9 +158,6 @@ impl Allocation {
         let received = Transmit::new(bytes, self.transport(), server, local);
         if let TurnRecvRet::PeerData(data) = self.client.recv(received, now) {
             self.hear(now);
-            out.push((data.peer, data.data().to_vec()));
-        }
-        while let Some(data) = self.client.poll_recv(now) {
             out.push((data.peer, data.data().to_vec()));
         }
         None
@@ -254,10 +278,11 @@ impl Allocation {
     /// A payload as it goes to the server; `None` without a permission.
     pub(super) fn wrap(&mut self, to: SocketAddr, data: &[u8], now: Instant) -> Option<Vec<u8>> {
         let transmit = self.client.send_to(TransportType::Udp, to, data, now);
-        transmit
-            .ok()
-            .flatten()
-            .map(|transmit| transmit.build().data)
+        let mut packet = transmit.ok().flatten()?.build().data;
+        if self.path.stream {
+            pad(&mut packet);
+        }
+        Some(packet)
     }
 
     /// Gives it back. What is to be sent for that comes from [`poll_transmit`](Self::poll_transmit).

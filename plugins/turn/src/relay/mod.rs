@@ -7,6 +7,7 @@
 //! What is relayed is UDP; TCP allocations (RFC 6062) and DTLS to the server are left out.
 
 mod allocation;
+mod framing;
 mod handle;
 mod link;
 mod liveness;

@@ -33,7 +33,11 @@
 //! stunsrc.set_state(READY)
 //! udpsink.set_property("socket", stunsrc.get_property("used-socket"))
 //! udpsink.set_property("close-socket", false)
+//! udpsink.set_property("host", "203.0.113.20")
 //! ```
+//!
+//! The host is set before the sink starts: its default, `localhost`, may be an IPv6 address, which
+//! a socket for IPv4 is not for.
 //!
 //! ## What no STUN does
 //!
