@@ -15,6 +15,7 @@ mod failure;
 pub mod http;
 pub mod marks;
 pub mod media;
+pub mod natlab;
 pub mod own_peer;
 pub mod pictures;
 pub mod pipeline;

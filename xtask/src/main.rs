@@ -8,6 +8,7 @@ mod checks;
 mod command;
 mod docs;
 mod install;
+mod natlab;
 mod packages;
 mod plugins;
 mod run;
@@ -22,13 +23,14 @@ usage: cargo xtask <verb>
   run [--no-install] [-- ARGS]   build the release and start `gst-rtc dev ARGS`
   test [--fast] [--no-install]   every check and every test; --fast: what needs no browser
   bench [--no-install]           what forwarding costs: criterion, floor, load test
+  natlab [--no-install]          which pairs of NATs the elements connect, tried out; writes docs/nat.md
   check                          formatting, lints, licence lines, documentation
   deny                           licences, bans and advisories of the dependencies (cargo-deny)
   install [--user] [--debug]     plugins to where GStreamer looks by itself, and the program
   uninstall [--user]             takes them away
   docs [--check]                 write docs/elements/ from the plugin; --check: fail if it is stale
 
-On Debian 12 and 13 `run`, `test` and `bench` name and install the missing packages (as root, or through
+On Debian 12 and 13 `run`, `test`, `bench` and `natlab` name and install the missing packages (as root, or through
 sudo). With --no-install they print the command instead, and fail if something is missing.
 ";
 
@@ -60,6 +62,10 @@ fn dispatch(arguments: &[String]) -> Result<(), String> {
         "bench" => {
             let [no_install] = flags(rest, ["--no-install"])?;
             bench::bench(no_install)
+        }
+        "natlab" => {
+            let [no_install] = flags(rest, ["--no-install"])?;
+            natlab::natlab(no_install)
         }
         "check" => {
             let [] = flags(rest, [])?;

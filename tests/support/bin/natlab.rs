@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The table of `docs/nat.md`: which pairs of NATs connect, and how. `cargo xtask natlab` runs it.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use gst_rtc::build::root;
+use gst_rtc::coturn::Coturn;
+use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, agent};
+use gst_rtc::{Failure, Result};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((verb, rest)) if verb == "agent" => agent(rest),
+        Some((verb, names)) if verb == "table" => table(names).await,
+        _ => Err(Failure::new("usage: natlab table [--write | KIND…]")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tries every pair of the kinds named, or of all, and prints what became of it; with `--write`
+/// into the documentation too.
+async fn table(arguments: &[String]) -> Result {
+    let write = arguments == ["--write"];
+    let names = if write { &[] } else { arguments };
+    if !Lab::is_possible() {
+        return Err(Failure::new(
+            "this needs root, ip, nft and conntrack: no network namespace can be made here",
+        ));
+    }
+    let named = |kind: &Kind| names.is_empty() || names.iter().any(|name| name == kind.name());
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(named).collect();
+    let mut table = heading(&kinds);
+    let mut wrong = Vec::new();
+    for (row, &a) in kinds.iter().enumerate() {
+        let mut line = format!("| **{a}** |");
+        for (column, &b) in kinds.iter().enumerate() {
+            let words = if column < row {
+                String::new()
+            } else {
+                pair(a, b, &mut wrong).await?
+            };
+            write!(line, " {words} |")?;
+        }
+        table.push_str(&line);
+        table.push('\n');
+    }
+    println!("{table}");
+    if write {
+        document(&table)?;
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "not as expected:\n{}",
+        wrong.join("\n")
+    )))
+}
+
+/// Puts the table where the documentation has its predecessor.
+fn document(table: &str) -> Result {
+    let path = root().join("docs/nat.md");
+    let text = std::fs::read_to_string(&path)?;
+    let (start, end) = (text.find(START), text.find(END));
+    let (Some(start), Some(end)) = (start, end) else {
+        return Err(Failure::new(format!(
+            "{}: no place for the table",
+            path.display()
+        )));
+    };
+    let (before, after) = (&text[..start], &text[end..]);
+    std::fs::write(&path, format!("{before}{START}\n{table}{after}"))?;
+    Ok(())
+}
+
+const START: &str = "<!-- table: written by `cargo xtask natlab` -->";
+const END: &str = "<!-- end of table -->";
+
+fn heading(kinds: &[Kind]) -> String {
+    let names: String = kinds.iter().map(|kind| format!(" {kind} |")).collect();
+    let dashes = "---|".repeat(kinds.len() + 1);
+    format!("| |{names}\n|{dashes}\n")
+}
+
+/// The methods by which two kinds connect, the first that does first.
+async fn pair(a: Kind, b: Kind, wrong: &mut Vec<String>) -> Result<String> {
+    let program = std::env::current_exe()?;
+    let program = program.to_string_lossy();
+    let lab = Lab::up(a, b)?;
+    let coturn = Coturn::inside(lab.on_server(), &Lab::server_addresses())?;
+    let mut connected = Vec::new();
+    for method in Method::ALL {
+        let expected = Outcome::expected(&lab, method);
+        let mut cell = Cell::start(&lab, &coturn, method, &program)?;
+        let outcome = cell.outcome(expected).await?;
+        eprintln!("{a:<12} {b:<12} {method:<9} {outcome:?}");
+        if outcome != expected {
+            let said = cell.output();
+            wrong.push(format!("{a} and {b} by {method}: {outcome:?}\n{said}"));
+        }
+        if outcome == Outcome::Connected {
+            connected.push(method.letter());
+        }
+    }
+    Ok(connected.join(" "))
+}
