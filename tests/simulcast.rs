@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A page sends three layers, and each viewer gets the one that was chosen there.
+
+use gst_rtc::{Browser, Result, Server, Visitor, check, my_turn};
+
+/// Large enough for three layers.
+const HEIGHT: &str = "&height=540";
+const SIZES: [&str; 3] = ["240 × 135", "480 × 270", "960 × 540"];
+
+#[tokio::test]
+async fn viewers_of_a_chromium_page_choose_their_layers() -> Result {
+    let _turn = my_turn().await;
+    let browser = Browser::chromium().await?;
+    each_viewer_gets_its_layer(&browser, &browser).await
+}
+
+#[tokio::test]
+async fn viewers_of_a_firefox_page_choose_their_layers() -> Result {
+    let _turn = my_turn().await;
+    let (firefox, chromium) = (Browser::firefox().await?, Browser::chromium().await?);
+    each_viewer_gets_its_layer(&firefox, &chromium).await
+}
+
+async fn each_viewer_gets_its_layer(publishing: &Browser, viewing: &Browser) -> Result {
+    let server = Server::dev(&[]).await?;
+    let publisher = Visitor::join_with(publishing, &server, "layers", "sender", HEIGHT).await?;
+    let mut viewers = Vec::new();
+    for size in SIZES {
+        let name = format!("v{}", viewers.len());
+        let none = "&camera=0&microphone=0";
+        let viewer = Visitor::join_with(viewing, &server, "layers", &name, none).await?;
+        viewers.push((viewer, size));
+    }
+    for (viewer, size) in &viewers {
+        choose(viewer, "sender", size).await?;
+    }
+    for (viewer, size) in &viewers {
+        shows(viewer, "sender", size).await?;
+    }
+    // From the largest to the smallest, and back to what the server thinks best.
+    let (viewer, _) = &viewers[2];
+    choose(viewer, "sender", SIZES[0]).await?;
+    shows(viewer, "sender", SIZES[0]).await?;
+    let before = viewer.sees("sender").await?;
+    check!(before.frame_width == 240, "{before:?}");
+    drop(publisher);
+    Ok(())
+}
+
+/// Takes a layer out of the menu of a tile, once the menu has it.
+async fn choose(viewer: &Visitor, who: &str, size: &str) -> Result {
+    let choice = format!(
+        "(menu => {{
+            if (![...menu?.options ?? []].some(option => option.value === '{size}')) return false;
+            menu.value = '{size}';
+            menu.dispatchEvent(new Event('change'));
+            return true;
+        }})(document.querySelector('.tile[data-participant={who}] select'))"
+    );
+    viewer
+        .page
+        .wait_for::<bool>(&format!("{size} in the menu"), &choice)
+        .await?;
+    Ok(())
+}
+
+/// Waits until pictures of that size are decoded and shown.
+async fn shows(viewer: &Visitor, who: &str, size: &str) -> Result {
+    let shown = format!(
+        "(video => `${{video?.videoWidth}} × ${{video?.videoHeight}}` === '{size}')
+            (document.querySelector('.tile[data-participant={who}] video'))"
+    );
+    viewer
+        .page
+        .wait_for::<bool>(&format!("a picture of {size}"), &shown)
+        .await?;
+    Ok(())
+}
