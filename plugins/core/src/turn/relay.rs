@@ -30,7 +30,7 @@ impl Server {
         let id = self.allocation_of(now, path)?;
         let peer = self.allocations[id].channels.peer(now, number);
         let peer = peer.ok_or(Refusal::NoChannel)?;
-        self.to_peer(now, id, peer, payload, false)
+        self.relay_to_peer(now, id, peer, payload, false)
     }
 
     pub(super) fn send_indication<'a>(
@@ -53,10 +53,10 @@ impl Server {
         if !self.config.peers.allows(peer) {
             return Err(Refusal::ForbiddenPeer);
         }
-        self.to_peer(now, id, peer, payload, dont_fragment)
+        self.relay_to_peer(now, id, peer, payload, dont_fragment)
     }
 
-    fn to_peer<'a>(
+    fn relay_to_peer<'a>(
         &mut self,
         now: Instant,
         id: usize,

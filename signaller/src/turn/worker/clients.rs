@@ -51,13 +51,13 @@ impl Worker {
 
     fn client_message(&mut self, path: &FiveTuple, data: &[u8]) {
         if let Some(relayed) = self.server.handle_client(self.now, path, data) {
-            self.to_peer(&relayed);
+            self.relay_to_peer(&relayed);
         } else {
             self.carry_out();
         }
     }
 
-    fn to_peer(&mut self, relayed: &ToPeer<'_>) {
+    fn relay_to_peer(&mut self, relayed: &ToPeer<'_>) {
         let at = relayed.relay.0;
         let Some(Some(RelaySocket::Udp(udp))) = self.relays.sockets.get(at) else {
             return;

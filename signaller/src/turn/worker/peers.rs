@@ -36,7 +36,7 @@ impl Worker {
             };
             more = matches!(batch.receive(udp, AT_ONCE), Ok(true));
             for datagram in batch.datagrams() {
-                self.from_peer(RelayId(at), datagram.from, datagram.data);
+                self.deliver(RelayId(at), datagram.from, datagram.data);
             }
             self.flush();
             if !more {
@@ -49,7 +49,7 @@ impl Worker {
         self.batch = batch;
     }
 
-    fn from_peer(&mut self, relay: RelayId, peer: SocketAddr, data: &[u8]) {
+    fn deliver(&mut self, relay: RelayId, peer: SocketAddr, data: &[u8]) {
         let start = self.outbox.mark();
         let message = self.outbox.open();
         let client = self

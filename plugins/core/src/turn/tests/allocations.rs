@@ -54,7 +54,7 @@ fn an_allocation_ends_when_it_is_not_refreshed() {
     lab.pass(1);
     assert!(lab.relays.is_empty());
     assert_eq!(lab.server.stats().allocations, 0);
-    assert_eq!(lab.from_peer(relay, PEER, b"x"), None);
+    assert_eq!(lab.deliver(relay, PEER, b"x"), None);
     client.challenge(&mut lab);
     assert_eq!(client.refresh(&mut lab, 600), Some(437));
 }
@@ -64,10 +64,10 @@ fn refresh_zero_ends_it_at_once() {
     let mut lab = Lab::new();
     let (mut client, relay) = lab.allocated(AT, "alice");
     client.bind(&mut lab, 0x4000, PEER);
-    assert!(lab.from_peer(relay, PEER, b"x").is_some());
+    assert!(lab.deliver(relay, PEER, b"x").is_some());
     assert_eq!(client.refresh(&mut lab, 0), None);
     assert!(lab.relays.is_empty());
-    assert_eq!(lab.from_peer(relay, PEER, b"x"), None);
+    assert_eq!(lab.deliver(relay, PEER, b"x"), None);
     assert_eq!(lab.relay(&client.path, &channel_data(0x4000, b"x")), None);
 }
 

@@ -198,7 +198,7 @@ fn revoking_a_user_ends_the_relays_at_once_and_lets_nobody_back_in() {
         .revoke(lab.now, "alice", Duration::from_secs(3600));
     lab.drain();
     assert_eq!(lab.relays.len(), 1);
-    assert_eq!(lab.from_peer(relay, PEER, b"x"), None);
+    assert_eq!(lab.deliver(relay, PEER, b"x"), None);
     assert_eq!(code(&alice.allocate(&mut lab, &[])), Some(401));
     assert_eq!(bob.refresh(&mut lab, 600), None);
 }

@@ -157,7 +157,7 @@ impl Lab {
     }
 
     /// What a client gets when a peer sends this to a relay.
-    fn from_peer(&mut self, relay: RelayId, peer: &str, data: &[u8]) -> Option<Vec<u8>> {
+    fn deliver(&mut self, relay: RelayId, peer: &str, data: &[u8]) -> Option<Vec<u8>> {
         let mut message = Vec::new();
         self.server
             .handle_peer(self.now, relay, addr(peer), data, &mut message)

@@ -20,15 +20,15 @@ fn indications_go_both_ways_with_a_permission() {
     let (mut client, relay) = lab.allocated(AT, "alice");
     let send = client.indication(PEER, b"hello");
     assert_eq!(lab.relay(&client.path, &send), None);
-    assert_eq!(lab.from_peer(relay, PEER, b"hello"), None);
+    assert_eq!(lab.deliver(relay, PEER, b"hello"), None);
     assert_eq!(client.permit(&mut lab, PEER), None);
     let passed = lab.relay(&client.path, &send);
     assert_eq!(passed, Some((addr(PEER), b"hello".to_vec())));
-    let got = lab.from_peer(relay, PEER, b"hello").expect("an indication");
+    let got = lab.deliver(relay, PEER, b"hello").expect("an indication");
     assert_eq!(data_in(&got), (addr(PEER), b"hello".to_vec()));
-    let other_port = lab.from_peer(relay, "9.9.9.9:1", b"").expect("by address");
+    let other_port = lab.deliver(relay, "9.9.9.9:1", b"").expect("by address");
     assert_eq!(data_in(&other_port), (addr("9.9.9.9:1"), Vec::new()));
-    assert_eq!(lab.from_peer(relay, "9.9.9.8:5000", b"x"), None);
+    assert_eq!(lab.deliver(relay, "9.9.9.8:5000", b"x"), None);
     assert_eq!(lab.refused(Refusal::NoPermission), 3);
 }
 
@@ -38,15 +38,15 @@ fn a_permission_lasts_five_minutes() {
     let (mut client, relay) = lab.allocated(AT, "alice");
     client.permit(&mut lab, PEER);
     lab.pass(299);
-    assert!(lab.from_peer(relay, PEER, b"x").is_some());
+    assert!(lab.deliver(relay, PEER, b"x").is_some());
     lab.pass(1);
-    assert_eq!(lab.from_peer(relay, PEER, b"x"), None);
+    assert_eq!(lab.deliver(relay, PEER, b"x"), None);
     assert_eq!(
         lab.relay(&client.path, &client.indication(PEER, b"x")),
         None
     );
     client.permit(&mut lab, PEER);
-    assert!(lab.from_peer(relay, PEER, b"x").is_some());
+    assert!(lab.deliver(relay, PEER, b"x").is_some());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn channels_go_both_ways_and_last_ten_minutes() {
         lab.relay(&client.path, &data),
         Some((addr(PEER), b"hello".to_vec()))
     );
-    assert_eq!(lab.from_peer(relay, PEER, b"hello"), Some(data.clone()));
+    assert_eq!(lab.deliver(relay, PEER, b"hello"), Some(data.clone()));
     lab.pass(299);
     client.permit(&mut lab, PEER);
     client.refresh(&mut lab, 3600);
@@ -68,7 +68,7 @@ fn channels_go_both_ways_and_last_ten_minutes() {
     assert!(lab.relay(&client.path, &data).is_some());
     lab.pass(2);
     assert_eq!(lab.relay(&client.path, &data), None);
-    let got = lab.from_peer(relay, PEER, b"x").expect("by permission");
+    let got = lab.deliver(relay, PEER, b"x").expect("by permission");
     assert_eq!(data_in(&got).1, b"x");
 }
 
@@ -148,7 +148,7 @@ fn on_a_stream_channel_data_is_padded_with_zeros() {
     client.allocate(&mut lab, &[]);
     let relay = *lab.relays.keys().next().expect("a relay");
     client.bind(&mut lab, 0x4000, PEER);
-    let got = lab.from_peer(relay, PEER, b"hello").expect("data");
+    let got = lab.deliver(relay, PEER, b"hello").expect("data");
     assert_eq!(got, [&channel_data(0x4000, b"hello")[..], &[0; 3]].concat());
 }
 
@@ -178,13 +178,13 @@ fn who_is_too_fast_loses_data_and_others_do_not() {
     bob.permit(&mut lab, PEER);
     let mut through = 0;
     for _ in 0..100 {
-        through += usize::from(lab.from_peer(relay, PEER, &[0; 1000]).is_some());
+        through += usize::from(lab.deliver(relay, PEER, &[0; 1000]).is_some());
     }
     assert_eq!(through, 5, "half a second's worth at once");
-    assert!(lab.from_peer(bobs, PEER, &[0; 1000]).is_some());
+    assert!(lab.deliver(bobs, PEER, &[0; 1000]).is_some());
     assert_eq!(lab.refused(Refusal::TooFast), 95);
     lab.pass(1);
-    assert!(lab.from_peer(relay, PEER, &[0; 1000]).is_some());
+    assert!(lab.deliver(relay, PEER, &[0; 1000]).is_some());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn what_is_relayed_is_counted() {
     let (mut client, relay) = lab.allocated(AT, "alice");
     client.bind(&mut lab, 0x4000, PEER);
     lab.relay(&client.path, &channel_data(0x4000, b"four"));
-    lab.from_peer(relay, PEER, b"seven..");
+    lab.deliver(relay, PEER, b"seven..");
     let stats = lab.server.stats();
     assert_eq!((stats.packets_to_peers, stats.bytes_to_peers), (1, 4));
     assert_eq!((stats.packets_to_clients, stats.bytes_to_clients), (1, 7));
