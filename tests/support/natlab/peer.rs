@@ -21,9 +21,6 @@ const PACE: Duration = Duration::from_millis(20);
 /// Packets that have to come before the other one is heard.
 const ENOUGH: u32 = 10;
 
-/// A silence that is worth to be told.
-const SILENCE: Duration = Duration::from_millis(300);
-
 /// The test's end of a [`agent`].
 pub struct Peer(Process);
 
@@ -71,30 +68,32 @@ impl Peer {
             .await
     }
 
-    /// Waits until it hears the other one after a silence; how long that was.
-    pub async fn hears_again(&mut self) -> Result<Duration> {
-        let line = self
-            .0
-            .next_line("packets after a silence", |line| line.starts_with("again "))
-            .await?;
-        let millis = line.trim_start_matches("again ").parse()?;
-        Ok(Duration::from_millis(millis))
+    /// Waits until it hears the other one from that address; how long nothing was heard before.
+    pub async fn hears_from(&self, address: SocketAddr) -> Result<Duration> {
+        let start = format!("heard {address} ");
+        let heard = |line: &str| line.strip_prefix(&start)?.parse().ok();
+        let what = format!("packets from {address}");
+        Ok(Duration::from_millis(self.0.line(&what, heard).await?))
     }
 }
 
 /// Sends to and answers to whoever is heard.
 struct State {
     to: Option<SocketAddr>,
+    from: Option<SocketAddr>,
+    /// Packets from there.
     heard: u32,
     last: Instant,
+    /// How long nothing was heard before the first of them.
+    silence: Duration,
 }
 
 /// What the program does: `arguments` are the properties of a `stunsrc`, or of a `turnsrc` if there
 /// is a `turn-server=` among them.
 ///
-/// It writes `address A:P` for each address under which it can be reached, `heard A:P` when it
-/// hears another, and `again MILLISECONDS` when it hears it after a silence. It reads addresses to
-/// send to.
+/// It writes `address A:P` for each address under which it can be reached, and `heard A:P MILLISECONDS`
+/// when it hears another, or one from elsewhere, with how long nothing was heard before. It reads
+/// addresses to send to.
 pub fn agent(arguments: &[String]) -> Result {
     gst::init()?;
     let turn = arguments.iter().any(|a| a.starts_with("turn-server="));
@@ -125,8 +124,10 @@ pub fn agent(arguments: &[String]) -> Result {
     let (source, sink, sent) = (element("source")?, element("sink")?, element("sent")?);
     let state = Arc::new(Mutex::new(State {
         to: None,
+        from: None,
         heard: 0,
         last: Instant::now(),
+        silence: Duration::ZERO,
     }));
     if !turn {
         source.set_state(gst::State::Ready)?;
@@ -139,21 +140,23 @@ pub fn agent(arguments: &[String]) -> Result {
     send(&sent, &sink, turn, &state)
 }
 
-/// Says `heard` and `again`, and turns to whoever is heard.
+/// Says `heard`, and turns to whoever is heard.
 fn listen(received: &gst::Element, state: &Arc<Mutex<State>>) {
     let state = state.clone();
     received.connect("handoff", false, move |values| {
         let buffer = values[1].get::<gst::Buffer>().ok()?;
         let from = sender_of(&buffer)?;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let silence = state.last.elapsed();
+        if state.from != Some(from) {
+            state.from = Some(from);
+            state.heard = 0;
+            state.silence = state.last.elapsed();
+        }
         state.last = Instant::now();
         state.heard += 1;
         state.to = Some(from);
         if state.heard == ENOUGH {
-            println!("heard {from}");
-        } else if state.heard > ENOUGH && silence > SILENCE {
-            println!("again {}", silence.as_millis());
+            println!("heard {from} {}", state.silence.as_millis());
         }
         None
     });

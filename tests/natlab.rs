@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The elements behind NATs: a diagonal of the table that `cargo xtask natlab` makes in full, and
+//! what happens when a NAT or the server forgets.
+
+use std::time::Duration;
+
+use gst_rtc::coturn::Coturn;
+use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Side};
+use gst_rtc::{DEADLINE, Result, check, my_turn};
+
+const AGENT: &str = env!("CARGO_BIN_EXE_natlab");
+
+/// Whether there can be a lab. On a build server there must be.
+fn has_lab() -> Result<bool> {
+    if Lab::is_possible() {
+        return Ok(true);
+    }
+    check!(
+        std::env::var_os("CI").is_none(),
+        "no network namespaces can be made: run the tests as root, in a container with CAP_SYS_ADMIN and CAP_NET_ADMIN"
+    );
+    eprintln!("NOT TESTED: network namespaces need root");
+    Ok(false)
+}
+
+/// A lab with a server in it.
+fn up(a: Kind, b: Kind) -> Result<(Lab, Coturn)> {
+    let lab = Lab::up(a, b)?;
+    let coturn = Coturn::inside(lab.on_server(), &Lab::server_addresses())?;
+    Ok((lab, coturn))
+}
+
+#[tokio::test]
+async fn pairs_connect_or_not_as_theory_says() -> Result {
+    let _turn = my_turn().await;
+    if !has_lab()? {
+        return Ok(());
+    }
+    let diagonal = [
+        (Kind::Open, Kind::Symmetric, Method::Direct),
+        (Kind::FullCone, Kind::Symmetric, Method::Direct),
+        (Kind::Address, Kind::AddressSymmetric, Method::Direct),
+        (Kind::PortOtherPort, Kind::Carrier, Method::Direct),
+        (Kind::Port, Kind::Symmetric, Method::Direct),
+        (Kind::Symmetric, Kind::Symmetric, Method::Direct),
+        (Kind::Symmetric, Kind::Symmetric, Method::TurnUdp),
+        (Kind::UdpBlocked, Kind::Carrier, Method::TurnUdp),
+        (Kind::UdpBlocked, Kind::Carrier, Method::TurnTcp),
+        (Kind::OnlyTcp443, Kind::FullConeOtherPort, Method::TurnTls),
+    ];
+    for (a, b, method) in diagonal {
+        let (lab, coturn) = up(a, b)?;
+        let expected = Outcome::expected(&lab, method);
+        let mut cell = Cell::start(&lab, &coturn, method, AGENT)?;
+        let outcome = cell.outcome(expected).await?;
+        let said = cell.output();
+        check!(
+            outcome == expected,
+            "{a} and {b} by {method}: {outcome:?}\n{said}"
+        );
+    }
+    Ok(())
+}
+
+/// Two peers that hear each other.
+async fn connected(lab: &Lab, coturn: &Coturn, method: Method) -> Result<Cell> {
+    let mut cell = Cell::start(lab, coturn, method, AGENT)?;
+    let outcome = cell.outcome(Outcome::Connected).await?;
+    check!(outcome == Outcome::Connected, "no start: {outcome:?}");
+    Ok(cell)
+}
+
+#[tokio::test]
+async fn media_is_back_when_a_nat_moves_or_a_server_restarts() -> Result {
+    let _turn = my_turn().await;
+    if !has_lab()? {
+        return Ok(());
+    }
+    for method in [Method::Direct, Method::TurnUdp] {
+        let (lab, coturn) = up(Kind::Port, Kind::Port)?;
+        let mut cell = connected(&lab, &coturn, method).await?;
+        lab.rebind(Side::A)?;
+        back_again(&mut cell, method).await?;
+    }
+    let (lab, mut coturn) = up(Kind::Port, Kind::Symmetric)?;
+    let mut cell = connected(&lab, &coturn, Method::TurnUdp).await?;
+    coturn.restart().await?;
+    // Both have lost their relays.
+    let (a, b) = tokio::join!(cell.a.address(), cell.b.address());
+    let (Some(a), Some(b)) = (a?, b?) else {
+        gst_rtc::fail!("no other relays after a restart\n{}", cell.output());
+    };
+    cell.a.tell(b)?;
+    cell.b.tell(a)?;
+    let silence = (cell.a.hears_from(b).await?, cell.b.hears_from(a).await?);
+    println!("a restart, TURN/UDP: back after {silence:?}");
+    Ok(())
+}
+
+/// The first host has another address now and tells it; the second one hears it from there.
+async fn back_again(cell: &mut Cell, method: Method) -> Result {
+    let Some(address) = cell.a.address().await? else {
+        gst_rtc::fail!("no other address after rebinding\n{}", cell.output());
+    };
+    cell.b.tell(address)?;
+    let silence = cell.b.hears_from(address).await?;
+    // What is measured is printed, not asserted: the machine may be busy.
+    println!("rebinding, {method}: back after {silence:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mapping_that_is_kept_outlives_the_patience_of_the_nat() -> Result {
+    let _turn = my_turn().await;
+    if !has_lab()? {
+        return Ok(());
+    }
+    let (lab, coturn) = up(Kind::Port, Kind::Open)?;
+    lab.set_timeout(Side::A, 3)?;
+    let mut cell = Cell::start(&lab, &coturn, Method::Direct, AGENT)?;
+    let (a, b) = tokio::join!(cell.a.address(), cell.b.address());
+    let (Some(a), Some(b)) = (a?, b?) else {
+        gst_rtc::fail!("no addresses");
+    };
+    // Only the keep-alive of the mapping keeps it: the peers are introduced much later.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    cell.a.tell(b)?;
+    cell.b.tell(a)?;
+    check!(cell.b.hears(DEADLINE).await?, "b does not hear a");
+    check!(cell.a.hears(DEADLINE).await?, "a does not hear b");
+    Ok(())
+}
