@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is printed when all is up: addresses to click, lines to paste.
 
+use gst_rtc_signaller::server::Server;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(feature = "dev-node")]
@@ -23,7 +24,7 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// For `serve`.
-pub(super) fn server(listen: SocketAddr, turn: Option<SocketAddr>) -> String {
+pub(super) fn server(listen: SocketAddr, turn: Turn) -> String {
     let at = reachable(listen);
     let turn = turn_line(turn);
     format!(
@@ -43,7 +44,7 @@ pub(super) fn server(listen: SocketAddr, turn: Option<SocketAddr>) -> String {
 #[cfg(feature = "dev-node")]
 pub(super) fn dev(
     listen: SocketAddr,
-    turn: Option<SocketAddr>,
+    turn: Turn,
     room: &str,
     plugin_path: Option<&Path>,
 ) -> String {
@@ -76,11 +77,21 @@ pub(super) fn dev(
     )
 }
 
-fn turn_line(turn: Option<SocketAddr>) -> String {
-    turn.map(|at| {
-        format!("\x20 TURN    {at}, by UDP and TCP; every participant gets credentials\n")
-    })
-    .unwrap_or_default()
+/// Where STUN and TURN are, and where by TLS.
+pub(super) type Turn = (Option<SocketAddr>, Option<SocketAddr>);
+
+pub(super) fn turn_of(server: &Server) -> Turn {
+    (server.turn_address(), server.turn_tls_address())
+}
+
+fn turn_line((turn, tls): Turn) -> String {
+    let lines = [
+        turn.map(|at| {
+            format!("\x20 TURN        {at}, by UDP and TCP; every participant gets credentials\n")
+        }),
+        tls.map(|at| format!("\x20 TURN TLS    {at}, by TCP\n")),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// What everybody must know who opens the server to the network.
@@ -111,10 +122,11 @@ mod tests {
 
     #[test]
     fn an_open_server_says_so() {
-        assert!(server(SocketAddr::from(([0, 0, 0, 0], 8080)), None).contains("NOTICE"));
-        assert!(!server(SocketAddr::from(([127, 0, 0, 1], 8080)), None).contains("NOTICE"));
+        assert!(server(SocketAddr::from(([0, 0, 0, 0], 8080)), (None, None)).contains("NOTICE"));
+        assert!(!server(SocketAddr::from(([127, 0, 0, 1], 8080)), (None, None)).contains("NOTICE"));
         assert!(
-            server(SocketAddr::from(([0, 0, 0, 0], 8080)), None).contains("http://127.0.0.1:8080/")
+            server(SocketAddr::from(([0, 0, 0, 0], 8080)), (None, None))
+                .contains("http://127.0.0.1:8080/")
         );
     }
 
@@ -123,7 +135,7 @@ mod tests {
     fn lines_can_be_pasted_from_any_directory() {
         let text = dev(
             SocketAddr::from(([127, 0, 0, 1], 8080)),
-            None,
+            (None, None),
             "lobby",
             Some(Path::new("/a b/c")),
         );

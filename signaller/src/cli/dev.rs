@@ -64,7 +64,7 @@ async fn with_node(args: &DevArgs, server: &Server) -> Result<(), Fault> {
             if registered.is_err() {
                 tracing::warn!("the media node has not registered within 5 s; set GST_DEBUG=rtcsfu:5 to see why");
             }
-            banner::print(&banner::dev(server.address(), server.turn_address(), &args.room, node.plugin_path.as_deref()));
+            banner::print(&banner::dev(server.address(), banner::turn_of(server), &args.room, node.plugin_path.as_deref()));
             tokio::select! {
                 () = told_to_stop() => Ok(()),
                 fault = node.failed() => Err(fault),

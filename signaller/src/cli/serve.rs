@@ -9,7 +9,7 @@ pub(super) async fn serve(args: &ServerArgs) -> Result<(), Fault> {
     let server = Server::start(args.config(false)?)
         .await
         .map_err(Fault::usage)?;
-    banner::print(&banner::server(server.address(), server.turn_address()));
+    banner::print(&banner::server(server.address(), banner::turn_of(&server)));
     told_to_stop().await;
     server.stop().await;
     Ok(())

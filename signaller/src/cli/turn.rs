@@ -4,11 +4,14 @@
 use super::Fault;
 use clap::Args;
 use gst_rtc_signaller::protocol::Secret;
-use gst_rtc_signaller::turn::{AddressRange, Limits, PortRange, TurnConfig};
+use gst_rtc_signaller::turn::{AddressRange, Limits, PortRange, TlsFiles, TurnConfig};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// The port of STUN and TURN (RFC 8656 §19).
 const PORT: u16 = 3478;
+/// Of both under TLS.
+const TLS_PORT: u16 = 5349;
 
 /// The STUN and TURN server, on by default.
 #[derive(Debug, Args)]
@@ -22,6 +25,19 @@ pub(super) struct TurnArgs {
     /// free one when that is taken or the port of --listen is 0.
     #[arg(long = "turn-listen", value_name = "ADDRESS:PORT")]
     turn_listen: Vec<SocketAddr>,
+
+    /// Certificates in PEM for STUN and TURN by TLS, the server's own first.
+    #[arg(long, value_name = "FILE", requires = "turn_tls_key")]
+    turn_tls_cert: Option<PathBuf>,
+
+    /// Private key in PEM that belongs to --turn-tls-cert.
+    #[arg(long, value_name = "FILE", requires = "turn_tls_cert")]
+    turn_tls_key: Option<PathBuf>,
+
+    /// Address for STUN and TURN by TLS, when there is a certificate. May be repeated. Default: the addresses of --turn-listen, port 5349,
+    /// or a free one when theirs is 0.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    turn_tls_listen: Vec<SocketAddr>,
 
     /// Second address and port, so that clients can find out what kind of NAT they are behind (RFC 5780).
     #[arg(long = "turn-alternate", value_name = "ADDRESS:PORT")]
@@ -110,6 +126,11 @@ impl TurnArgs {
             true => vec![SocketAddr::new(http.ip(), port)],
             false => self.turn_listen.clone(),
         };
+        let tls_listen = match self.turn_tls_listen.is_empty() {
+            true => listen.iter().copied().map(beside).collect(),
+            false => self.turn_tls_listen.clone(),
+        };
+        let files = self.turn_tls_cert.clone().zip(self.turn_tls_key.clone());
         let mut allow = self.turn_allow.clone();
         if reach_here && listen.iter().all(|address| address.ip().is_loopback()) {
             allow.extend(this_machine());
@@ -117,6 +138,8 @@ impl TurnArgs {
         Ok(Some(TurnConfig {
             listen,
             any_port: by_default,
+            tls_listen,
+            tls: files.map(|(certificates, key)| TlsFiles { certificates, key }),
             alternate: self.turn_alternate,
             public_address: self.turn_public_address.clone(),
             relay_addresses: self.turn_relay_addresses.clone(),
@@ -137,6 +160,12 @@ impl TurnArgs {
             ..TurnConfig::default()
         }))
     }
+}
+
+/// Where TLS is when nothing else is said.
+fn beside(listen: SocketAddr) -> SocketAddr {
+    let port = if listen.port() == 0 { 0 } else { TLS_PORT };
+    SocketAddr::new(listen.ip(), port)
 }
 
 /// Loopback, and every address of an interface: where the media node of `dev` is.

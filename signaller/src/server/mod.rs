@@ -148,6 +148,11 @@ impl Server {
         self.turn.as_ref().map(TurnServer::address)
     }
 
+    /// Where they are by TLS, if they are.
+    pub fn turn_tls_address(&self) -> Option<SocketAddr> {
+        self.turn.as_ref().and_then(TurnServer::tls_address)
+    }
+
     /// Returns when a media node is connected.
     pub async fn wait_for_node(&self) {
         while self.switchboard.ask(HttpRequest::Nodes).await != Ok(HttpReply::Done) {

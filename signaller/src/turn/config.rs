@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What can be set.
 
+use super::tls::TlsFiles;
 use crate::protocol::Secret;
 use gst_rtc_core::turn::{AddressRange, Limits};
 use std::collections::HashMap;
@@ -16,6 +17,10 @@ pub struct TurnConfig {
     pub listen: Vec<SocketAddr>,
     /// Take a free port when that of `listen` is taken. Default: false.
     pub any_port: bool,
+    /// Where to listen by TLS, when there is a certificate. Default: nowhere.
+    pub tls_listen: Vec<SocketAddr>,
+    /// The certificate for TLS. Default: none, and so no TLS.
+    pub tls: Option<TlsFiles>,
     /// A second address and port, for RFC 5780. Default: none.
     pub alternate: Option<SocketAddr>,
     /// Host name or IP address that clients are told. Default: the address it listens on, or that of the default route.
@@ -45,6 +50,8 @@ impl Default for TurnConfig {
         TurnConfig {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 3478))],
             any_port: false,
+            tls_listen: Vec::new(),
+            tls: None,
             alternate: None,
             public_address: None,
             relay_addresses: Vec::new(),

@@ -25,7 +25,7 @@ impl Peer {
         connecting: bool,
     ) -> Peer {
         Peer {
-            wire: Wire::new(socket),
+            wire: Wire::plain(socket),
             connection,
             relay,
             connecting,
@@ -38,10 +38,10 @@ impl Peer {
         if !self.connecting {
             return None;
         }
-        if let Ok(Some(_)) | Err(_) = self.wire.socket.take_error() {
+        if let Ok(Some(_)) | Err(_) = self.wire.tcp().take_error() {
             return Some(false);
         }
-        match self.wire.socket.peer_addr() {
+        match self.wire.tcp().peer_addr() {
             Ok(_) => {
                 self.connecting = false;
                 Some(true)

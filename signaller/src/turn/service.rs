@@ -24,6 +24,7 @@ const SECRET: usize = 32;
 #[derive(Debug)]
 pub struct TurnServer {
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     access: Access,
     handle: TurnHandle,
     thread: Option<JoinHandle<()>>,
@@ -66,8 +67,10 @@ impl TurnServer {
             old_channels: config.old_channels,
             discovery: sockets.discovery,
         };
+        let tls_address = sockets.tls_address;
+        let host = told_host(&config, address);
         let access = Access {
-            urls: urls(&told_host(&config, address), address.port()),
+            urls: urls(&host, address.port(), tls_address.map(|tls| tls.port())),
             secret,
             lifetime: config.credential_lifetime,
         };
@@ -85,6 +88,7 @@ impl TurnServer {
             .spawn(move || worker.run())?;
         Ok(TurnServer {
             address,
+            tls_address,
             handle: TurnHandle {
                 commands,
                 waker,
@@ -98,6 +102,11 @@ impl TurnServer {
     /// Where it listens, by UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens by TLS, if it does.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// Makes credentials.
@@ -179,9 +188,8 @@ fn bracketed(ip: IpAddr) -> String {
     }
 }
 
-fn urls(host: &str, port: u16) -> Vec<String> {
-    vec![
-        format!("turn:{host}:{port}?transport=udp"),
-        format!("turn:{host}:{port}?transport=tcp"),
-    ]
+fn urls(host: &str, port: u16, tls: Option<u16>) -> Vec<String> {
+    let plain = ["udp", "tcp"].map(|by| format!("turn:{host}:{port}?transport={by}"));
+    let tls = tls.map(|port| format!("turns:{host}:{port}?transport=tcp"));
+    plain.into_iter().chain(tls).collect()
 }

@@ -7,8 +7,10 @@ use super::relay_sockets::RelayAddress;
 use super::udp::Udp;
 use gst_rtc_core::turn::{Discovery, Families};
 use mio::net::TcpListener;
+use rustls::ServerConfig;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 /// How often another port is tried when one that is free for UDP is taken for TCP.
 const TRIES: usize = 32;
@@ -16,18 +18,27 @@ const TRIES: usize = 32;
 /// What is listened on.
 pub(super) struct Sockets {
     pub(super) udp: Vec<Udp>,
-    pub(super) tcp: Vec<TcpListener>,
+    pub(super) listeners: Vec<Listener>,
     /// Where the first is.
     pub(super) address: SocketAddr,
+    /// Where the first is for TLS.
+    pub(super) tls_address: Option<SocketAddr>,
     pub(super) discovery: Option<Discovery>,
+}
+
+/// A TCP listener, and what is spoken on it.
+pub(super) struct Listener {
+    pub(super) tcp: TcpListener,
+    pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
 impl Sockets {
     pub(super) fn open(config: &TurnConfig) -> Result<Sockets, TurnError> {
         let mut sockets = Sockets {
             udp: Vec::new(),
-            tcp: Vec::new(),
+            listeners: Vec::new(),
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            tls_address: None,
             discovery: None,
         };
         for address in &config.listen {
@@ -36,16 +47,34 @@ impl Sockets {
                 sockets.address = udp.local;
             }
             sockets.udp.push(udp);
-            sockets.tcp.push(tcp);
+            sockets.listeners.push(Listener { tcp, tls: None });
         }
         if sockets.udp.is_empty() {
             let text = "there is no address to listen on; set one with --turn-listen";
             return Err(TurnError::Config(text.to_owned()));
         }
+        if let Some(files) = &config.tls {
+            let tls = files.load()?;
+            for address in &config.tls_listen {
+                sockets.open_tls(*address, tls.clone())?;
+            }
+        }
         if let Some(alternate) = config.alternate {
             sockets.open_alternate(alternate)?;
         }
         Ok(sockets)
+    }
+
+    fn open_tls(&mut self, address: SocketAddr, tls: Arc<ServerConfig>) -> Result<(), TurnError> {
+        let tcp = TcpListener::bind(address);
+        let tcp = tcp.map_err(|error| TurnError::Listen { address, error })?;
+        let local = tcp.local_addr()?;
+        self.tls_address = self.tls_address.or(Some(local));
+        self.listeners.push(Listener {
+            tcp,
+            tls: Some(tls),
+        });
+        Ok(())
     }
 
     /// The other three combinations of two addresses and two ports (RFC 5780 §6).

@@ -3,7 +3,6 @@
 
 use super::wire::Wire;
 use gst_rtc_core::turn::{ConnectionId, FiveTuple, Frame, frame};
-use mio::net::TcpStream;
 use std::io;
 use std::time::Instant;
 
@@ -20,9 +19,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(now: Instant, socket: TcpStream, path: FiveTuple) -> Stream {
+    pub(super) fn new(now: Instant, wire: Wire, path: FiveTuple) -> Stream {
         Stream {
-            wire: Wire::new(socket),
+            wire,
             path,
             incoming: Vec::new(),
             heard: now,

@@ -2,7 +2,9 @@
 //! A TCP connection that never blocks: what waits to be written, and what may still be read.
 
 use mio::net::TcpStream;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 /// Most bytes that wait to be written; what comes beyond is for the caller to hold back, or to drop.
 const MOST: usize = 256 * 1024;
@@ -11,7 +13,7 @@ const READ: usize = 64 * 1024;
 
 /// One end of a connection.
 pub(super) struct Wire {
-    pub(super) socket: TcpStream,
+    socket: Socket,
     outgoing: Vec<u8>,
     /// The socket may have something to read.
     pub(super) readable: bool,
@@ -19,14 +21,39 @@ pub(super) struct Wire {
     pub(super) ended: bool,
 }
 
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
 impl Wire {
-    pub(super) fn new(socket: TcpStream) -> Wire {
-        let _ = socket.set_nodelay(true);
-        Wire {
+    pub(super) fn plain(socket: TcpStream) -> Wire {
+        Wire::new(Socket::Plain(socket))
+    }
+
+    /// The server's end of a TLS connection; the handshake goes on with reading and flushing.
+    pub(super) fn tls(socket: TcpStream, config: Arc<ServerConfig>) -> Result<Wire, rustls::Error> {
+        let session = ServerConnection::new(config)?;
+        let stream = StreamOwned::new(session, socket);
+        Ok(Wire::new(Socket::Tls(Box::new(stream))))
+    }
+
+    fn new(socket: Socket) -> Wire {
+        let mut wire = Wire {
             socket,
             outgoing: Vec::new(),
             readable: true,
             ended: false,
+        };
+        let _ = wire.tcp().set_nodelay(true);
+        wire
+    }
+
+    /// The socket itself.
+    pub(super) fn tcp(&mut self) -> &mut TcpStream {
+        match &mut self.socket {
+            Socket::Plain(socket) => socket,
+            Socket::Tls(stream) => &mut stream.sock,
         }
     }
 
@@ -56,7 +83,11 @@ impl Wire {
 
     /// Whether everything has been written.
     pub(super) fn is_flushed(&self) -> bool {
-        self.outgoing.is_empty()
+        let encrypted = match &self.socket {
+            Socket::Plain(_) => true,
+            Socket::Tls(stream) => !stream.conn.wants_write(),
+        };
+        self.outgoing.is_empty() && encrypted
     }
 
     /// Writes, now or when the socket lets it. Look at [`Wire::has_room`] before.
@@ -70,17 +101,45 @@ impl Wire {
         let mut written = 0;
         let result = loop {
             if written == self.outgoing.len() {
-                break Ok(());
+                break self.socket.flush();
             }
             match self.socket.write(&self.outgoing[written..]) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                // Of TLS: its own buffer is full.
+                Ok(0) => break Ok(()),
                 Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
             }
         };
         self.outgoing.drain(..written);
-        result
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(socket) => socket.read(into),
+            Socket::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(socket) => socket.write(data),
+            Socket::Tls(stream) => stream.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Plain(_) => Ok(()),
+            Socket::Tls(stream) => stream.flush(),
+        }
     }
 }

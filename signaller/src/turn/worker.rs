@@ -10,13 +10,12 @@ use super::config::PortRange;
 use super::outbox::{Outbox, Sender};
 use super::pipe::Peer;
 use super::relay_sockets::{RelayAddress, RelaySocket};
-use super::sockets::Sockets;
+use super::sockets::{Listener, Sockets};
 use super::stream::Stream;
 use super::token::Source;
 use super::udp::Udp;
 use gst_rtc_core::turn::{ConnectionId, FiveTuple, Server, Stats};
 use mio::event::Event;
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll};
 use slab::Slab;
 use std::collections::HashMap;
@@ -45,7 +44,7 @@ pub(super) struct Worker {
     now: Instant,
     next_round: Instant,
     udp: Vec<Udp>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     streams: Streams,
     relays: Relays,
     peers: Peers,
@@ -94,7 +93,7 @@ impl Worker {
             now,
             next_round: now + ROUND,
             udp: sockets.udp,
-            listeners: sockets.tcp,
+            listeners: sockets.listeners,
             streams: Streams::default(),
             relays: Relays {
                 sockets: Vec::new(),
@@ -116,7 +115,11 @@ impl Worker {
             registry.register(&mut udp.socket, Source::Udp(at).token(), Interest::READABLE)?;
         }
         for (at, listener) in self.listeners.iter_mut().enumerate() {
-            registry.register(listener, Source::Listener(at).token(), Interest::READABLE)?;
+            registry.register(
+                &mut listener.tcp,
+                Source::Listener(at).token(),
+                Interest::READABLE,
+            )?;
         }
         Ok(())
     }

@@ -5,9 +5,11 @@ use super::super::outbox::{Sender, Way};
 use super::super::relay_sockets::RelaySocket;
 use super::super::stream::Stream;
 use super::super::token::Source;
+use super::super::wire::Wire;
 use super::Worker;
 use gst_rtc_core::turn::{FiveTuple, ToPeer, Transport};
 use mio::Interest;
+use mio::net::TcpStream;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -73,12 +75,10 @@ impl Worker {
 
     pub(super) fn accept(&mut self, at: usize) {
         for _ in 0..AT_ONCE {
-            match self.listeners[at].accept() {
+            match self.listeners[at].tcp.accept() {
                 Ok((socket, from)) => {
-                    let local = self.listeners[at].local_addr();
-                    let server = socket.local_addr().or(local);
-                    if let Ok(server) = server {
-                        self.welcome(socket, from, server);
+                    if let Ok(server) = socket.local_addr() {
+                        self.welcome(at, socket, from, server);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -91,9 +91,19 @@ impl Worker {
         self.unfinished.push(Source::Listener(at));
     }
 
-    fn welcome(&mut self, mut socket: mio::net::TcpStream, from: SocketAddr, server: SocketAddr) {
+    fn welcome(
+        &mut self,
+        listener: usize,
+        socket: TcpStream,
+        from: SocketAddr,
+        server: SocketAddr,
+    ) {
+        let tls = self.listeners[listener].tls.clone();
         let path = FiveTuple {
-            transport: Transport::Tcp,
+            transport: match tls {
+                Some(_) => Transport::Tls,
+                None => Transport::Tcp,
+            },
             client: from,
             server,
         };
@@ -105,17 +115,22 @@ impl Worker {
             }
             return;
         }
+        let wire = match tls {
+            Some(tls) => Wire::tls(socket, tls).ok(),
+            None => Some(Wire::plain(socket)),
+        };
+        let Some(mut wire) = wire else { return };
         let at = self.streams.all.vacant_key();
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         if registry
-            .register(&mut socket, Source::Stream(at).token(), interest)
+            .register(wire.tcp(), Source::Stream(at).token(), interest)
             .is_err()
         {
             return;
         }
         *theirs += 1;
-        self.streams.all.insert(Stream::new(self.now, socket, path));
+        self.streams.all.insert(Stream::new(self.now, wire, path));
         self.streams.by_path.insert(path, at);
         self.stream(at);
     }
@@ -164,7 +179,7 @@ impl Worker {
         let Some(mut gone) = self.streams.all.try_remove(at) else {
             return;
         };
-        let _ = self.poll.registry().deregister(&mut gone.wire.socket);
+        let _ = self.poll.registry().deregister(gone.wire.tcp());
         self.streams.by_path.remove(&gone.path);
         let ip = gone.path.client.ip();
         if let Some(theirs) = self.streams.by_ip.get_mut(&ip) {

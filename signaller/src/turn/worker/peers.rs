@@ -239,7 +239,7 @@ impl Worker {
 
     pub(super) fn remove_peer(&mut self, at: usize) {
         if let Some(mut gone) = self.peers.all.try_remove(at) {
-            let _ = self.poll.registry().deregister(&mut gone.wire.socket);
+            let _ = self.poll.registry().deregister(gone.wire.tcp());
             self.peers.by_connection.remove(&gone.connection);
         }
     }
