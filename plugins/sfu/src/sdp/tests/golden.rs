@@ -94,6 +94,7 @@ fn the_answer_to_a_publisher() {
     let video_formats = "a=rtcp-rsize\r\n\
         a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
         a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
         a=rtpmap:96 VP8/90000\r\n\
         a=rtcp-fb:96 nack\r\n\
         a=rtcp-fb:96 nack pli\r\n\
@@ -153,7 +154,7 @@ fn the_answer_to_a_receiver() {
         a=rtpmap:96 VP8/90000\r\n\
         a=rtcp-fb:96 nack\r\n\
         a=rtcp-fb:96 nack pli\r\n\
-        a=rtcp-fb:96 goog-remb\r\n\
+        a=rtcp-fb:96 transport-cc\r\n\
         a=rtpmap:97 rtx/90000\r\n\
         a=fmtp:97 apt=96\r\n\
         a=msid:slot-0 track-1\r\n\
