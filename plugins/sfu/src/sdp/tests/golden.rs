@@ -94,7 +94,6 @@ fn the_answer_to_a_publisher() {
     let video_formats = "a=rtcp-rsize\r\n\
         a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
         a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
-        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
         a=rtpmap:96 VP8/90000\r\n\
         a=rtcp-fb:96 nack\r\n\
         a=rtcp-fb:96 nack pli\r\n\
@@ -147,6 +146,7 @@ fn the_answer_to_a_receiver() {
         a=sendonly\r\n";
     let video_formats = "a=rtcp-rsize\r\n\
         a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
         a=rtpmap:98 VP9/90000\r\n\
         a=fmtp:98 profile-id=0\r\n\
         a=rtpmap:99 rtx/90000\r\n\
