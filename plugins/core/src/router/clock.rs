@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 const DRIFT_NS_PER_S: i64 = 100_000;
 /// How fast a report may place a stream later than the earlier ones did, in ns/ms: more than any sound card's clock is off.
 const REPORT_DRIFT: i64 = 500;
-/// Reports this much apart, in nanoseconds, tell of a clock that was set, not of one that runs badly.
-const REPORT_STEP_NS: i64 = 1_000_000_000;
+/// Reports this much apart, in nanoseconds, tell of a clock that was set or a source that paused: a late report is off by a quarter of it.
+const REPORT_STEP_NS: i64 = 100_000_000;
 
 /// The mapping from a participant's wall clock to ours.
 #[derive(Clone, Copy, Debug)]
