@@ -51,7 +51,10 @@ impl Canvas {
             .property("latency", SLACK)
             .property("min-upstream-latency", clock_time(settings.latency))
             .build()?;
-        let format = gst::ElementFactory::make("capsfilter").build()?;
+        // A picture that was on its way when the size changed is not an error.
+        let format = gst::ElementFactory::make("capsfilter")
+            .property_from_str("caps-change-mode", "delayed")
+            .build()?;
         let tee = gst::ElementFactory::make("tee")
             .property("allow-not-linked", true)
             .build()?;
