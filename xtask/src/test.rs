@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::command::{cargo, in_ci, run};
-use crate::{checks, packages, plugins};
+use crate::{checks, docs, packages, plugins};
 
 /// Runs the checks, then the tests.
 pub(crate) fn test(fast: bool, no_install: bool) -> Result<(), String> {
@@ -16,6 +16,7 @@ pub(crate) fn test(fast: bool, no_install: bool) -> Result<(), String> {
         packages::ensure(&[packages::RUN, packages::TEST], no_install)?;
         checks::all()?;
         all_tests()?;
+        docs::docs(true)?;
         if in_ci() || checks::has_cargo_deny() {
             checks::deny()?;
         } else {
