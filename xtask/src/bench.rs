@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask bench`: what forwarding costs, beside the least it can cost on this machine.
+//! `cargo xtask bench`: what forwarding costs, beside the least it can cost on this machine, and relaying, beside coturn.
 
+mod turn;
+
+use std::path::Path;
 use std::process::Command;
 
 use crate::command::{cargo, run, target_directory};
@@ -26,9 +29,9 @@ const JOINING: [&str; 7] = [
     "--spinners",
 ];
 
-/// Builds the release and runs all benchmarks. Needs a quiet machine with at least two CPUs.
-pub(crate) fn bench(no_install: bool) -> Result<(), String> {
-    packages::ensure(&[packages::RUN], no_install)?;
+/// Builds the release and runs all benchmarks, or that of TURN alone. Needs a quiet machine with at least two CPUs.
+pub(crate) fn bench(no_install: bool, only_turn: bool) -> Result<(), String> {
+    packages::ensure(&[packages::RUN, packages::BENCH], no_install)?;
     run(&mut cargo(&[
         "build",
         "--release",
@@ -37,6 +40,15 @@ pub(crate) fn bench(no_install: bool) -> Result<(), String> {
         "--package",
         "gst-plugin-rtcsfu",
     ]))?;
+    let program = target_directory()?.join("release/gst-rtc");
+    if !only_turn {
+        forwarding(&program)?;
+    }
+    heading("TURN: CPU time per relayed packet, and memory per relay, beside coturn");
+    turn::bench(&program)
+}
+
+fn forwarding(program: &Path) -> Result<(), String> {
     heading("core: CPU time per packet and subscriber, no system calls (budget 900 ns)");
     run(&mut cargo(&[
         "bench",
@@ -45,13 +57,12 @@ pub(crate) fn bench(no_install: bool) -> Result<(), String> {
         "--bench",
         "forward",
     ]))?;
-    let program = target_directory()?.join("release/gst-rtc");
     heading("server: 1 publisher, 100 subscribers, and the floor");
-    run(Command::new(&program)
+    run(Command::new(program)
         .args(["load", "--spawn"])
         .args(FORWARDING))?;
     heading("server: 300 subscribers join within one second");
-    run(Command::new(&program)
+    run(Command::new(program)
         .args(["load", "--spawn"])
         .args(JOINING))
 }

@@ -22,7 +22,7 @@ usage: cargo xtask <verb>
 
   run [--no-install] [-- ARGS]   build the release and start `gst-rtc dev ARGS`
   test [--fast] [--no-install]   every check and every test; --fast: what needs no browser
-  bench [--no-install]           what forwarding costs: criterion, floor, load test
+  bench [turn] [--no-install]    what forwarding costs: criterion, floor, load test; and TURN beside coturn
   natlab [--no-install]          which pairs of NATs the elements connect, tried out; writes docs/nat.md
   check                          formatting, lints, licence lines, documentation
   deny                           licences, bans and advisories of the dependencies (cargo-deny)
@@ -60,8 +60,8 @@ fn dispatch(arguments: &[String]) -> Result<(), String> {
             test::test(fast, no_install)
         }
         "bench" => {
-            let [no_install] = flags(rest, ["--no-install"])?;
-            bench::bench(no_install)
+            let [no_install, turn] = flags(rest, ["--no-install", "turn"])?;
+            bench::bench(no_install, turn)
         }
         "natlab" => {
             let [no_install] = flags(rest, ["--no-install"])?;

@@ -70,6 +70,9 @@ pub(crate) const TEST: &[Package] = &[
     package("curl", Program(&["curl"])),
 ];
 
+/// To measure, besides [`RUN`].
+pub(crate) const BENCH: &[Package] = &[package("coturn", Program(&["turnserver"]))];
+
 /// Sees to it that all packages are there.
 ///
 /// # Errors
