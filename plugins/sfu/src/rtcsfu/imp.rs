@@ -206,7 +206,11 @@ impl RtcSfu {
 
     fn add(&self, pad: &impl IsA<gst::Pad>) -> bool {
         let pad = pad.upcast_ref();
-        if self.lock().running.is_some() && pad.set_active(true).is_err() {
+        let active = match pad.direction() {
+            gst::PadDirection::Sink => self.obj().current_state() >= gst::State::Ready,
+            _ => self.lock().running.is_some(),
+        };
+        if active && pad.set_active(true).is_err() {
             return false;
         }
         if self.obj().add_pad(pad).is_err() {
@@ -272,6 +276,15 @@ impl RtcSfu {
         for pad in self.sink_pads() {
             pad.set_playing(playing);
         }
+    }
+
+    /// What comes on sink pads waits there already in READY: where streams go in a circle, a bin may start what is upstream
+    /// first, and it would not try again after one that flushes.
+    fn let_in(&self) -> Result<(), gst::StateChangeError> {
+        for pad in self.sink_pads() {
+            pad.set_active(true).map_err(|_| gst::StateChangeError)?;
+        }
+        Ok(())
     }
 
     /// The pads let go of the hub.
@@ -381,6 +394,7 @@ impl ElementImpl for RtcSfu {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
+            gst::StateChange::NullToReady => self.let_in()?,
             gst::StateChange::ReadyToPaused => self.start()?,
             gst::StateChange::PlayingToPaused => self.set_playing(false),
             _ => {}
@@ -401,6 +415,7 @@ impl ElementImpl for RtcSfu {
             | (gst::StateChange::ReadyToPaused, success @ Err(_)) => {
                 self.let_go();
                 self.stop();
+                self.let_in()?;
                 success
             }
             (_, success) => success,

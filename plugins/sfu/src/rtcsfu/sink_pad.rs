@@ -10,7 +10,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_rtc_core::media::PayloadParams;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a buffer that waits in PAUSED looks whether the pipeline is being stopped.
+const STOP_CHECK: Duration = Duration::from_millis(20);
 
 /// What the application says of the track.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +65,7 @@ impl SinkPad {
         element: &RtcSfu,
         buffer: &gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let running_time = self.wait_for_playing(buffer)?;
+        let running_time = self.wait_for_playing(element, buffer)?;
         if let Some(running_time) = running_time {
             self.wait_for_time(element, running_time)?;
         }
@@ -78,8 +81,13 @@ impl SinkPad {
     }
 
     /// Nothing is sent before the pipeline plays. The running time of the buffer, when it has one.
+    ///
+    /// The thread that waits here holds the stream locks of what is upstream. Where streams go in a circle, from a src pad
+    /// through a mixer to a sink pad, a bin stops the elements in any order, and one upstream would wait for its lock before
+    /// this element hears of it: so the wait ends when anything the element is in is on its way to READY.
     fn wait_for_playing(
         &self,
+        element: &RtcSfu,
         buffer: &gst::BufferRef,
     ) -> Result<Option<gst::ClockTime>, gst::FlowError> {
         let mut state = self.lock();
@@ -93,10 +101,12 @@ impl SinkPad {
                     ..
                 } => return Ok(segment.to_running_time(buffer.pts())),
                 _ => {
-                    state = self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner)
+                    let waited = self.changed.wait_timeout(state, STOP_CHECK);
+                    drop(waited.unwrap_or_else(PoisonError::into_inner));
+                    if is_stopping(element.obj().upcast_ref()) {
+                        return Err(gst::FlowError::Flushing);
+                    }
+                    state = self.lock();
                 }
             }
         }
@@ -121,6 +131,10 @@ impl SinkPad {
             let mut state = self.lock();
             if state.flushing {
                 return Err(gst::FlowError::Flushing);
+            }
+            // Paused since: nobody would unschedule it.
+            if !state.playing {
+                return Ok(());
             }
             state.clock_id = Some(id.clone());
         }
@@ -251,9 +265,9 @@ impl SinkPad {
         let changed = self.lock().payload.replace(payload.clone()) != Some(payload.clone());
         if changed {
             self.obj().unpublish();
-            return self.publish(element, payload).is_ok();
         }
-        true
+        // Before PAUSED there is no room yet; the first buffer publishes it then.
+        !changed || element.hub().is_none() || self.publish(element, payload).is_ok()
     }
 
     fn set_flushing(&self, flushing: bool) {
@@ -273,6 +287,19 @@ impl SinkPad {
             state.segment = gst::FormattedSegment::new();
             state.payload = None;
         }
+    }
+}
+
+/// Whether an element, or a bin around it, is on its way to READY or NULL; or all of it is there.
+fn is_stopping(element: &gst::Element) -> bool {
+    let is_down = |state| matches!(state, gst::State::Ready | gst::State::Null);
+    let pending = element.pending_state();
+    if is_down(pending) {
+        return true;
+    }
+    match element.parent().and_downcast() {
+        Some(parent) => is_stopping(&parent),
+        None => pending == gst::State::VoidPending && is_down(element.current_state()),
     }
 }
 
