@@ -4,6 +4,7 @@
 mod coded;
 mod coming;
 mod picture;
+mod room;
 mod screen;
 mod sound;
 mod speaker;

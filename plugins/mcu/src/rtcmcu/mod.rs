@@ -41,6 +41,19 @@
 //! The element is live, whatever is linked to it: a picture leaves every 1/`framerate` seconds and sound every 10 ms, with or
 //! without input. They end when all sink pads have ended, or with an end-of-stream sent to the element.
 //!
+//! ## In a room
+//!
+//! Pads of `rtcsfu` link to pads of `rtcmcu` and back, in one pipeline; who is who is told by the streams. The mix is a track
+//! like any other, and with `audience` each gets the sound of the others alone:
+//!
+//! ```text
+//! gst-launch-1.0 rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo \
+//!   sink_0::participant=mix sink_1::participant=mix sink_1::track=for-alice sink_1::audience=alice \
+//!   rtcmcu name=mcu sfu.video_alice ! mcu. sfu.audio_alice ! mcu. sfu.video_bob ! mcu. sfu.audio_bob ! mcu. \
+//!   mcu.video ! application/x-rtp,encoding-name=VP8 ! sfu.sink_0 \
+//!   mcu.audio_alice ! application/x-rtp ! sfu.sink_1
+//! ```
+//!
 //! ## Layouts
 //!
 //! See the property `layout`; it and all others but the bitrates and `latency` may be changed at any time, tiles then move to
