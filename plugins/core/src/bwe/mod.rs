@@ -16,6 +16,7 @@ mod delay;
 mod estimator;
 mod groups;
 mod loss;
+mod pacer;
 mod probe;
 mod queue;
 mod rate;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use allocate::{Budget, Choice, Last, Preference, Priority, Reason, Want, allocate};
 pub use estimator::{Estimator, Settings};
+pub(crate) use pacer::{Pace, Pacer};
 
 /// `bytes` in `micros` microseconds as bit/s.
 fn bits_per_second(bytes: u64, micros: u64) -> u64 {

@@ -2,7 +2,9 @@
 //! What the path to each peer carries, and who gets it: feedback in, layers and probes out.
 
 use super::{Engine, EngineEvent};
-use crate::bwe::{Budget, Choice, Estimator, Last, Preference, Reason, Settings, Want, allocate};
+use crate::bwe::{
+    Budget, Choice, Estimator, Last, Pace, Preference, Reason, Settings, Want, allocate,
+};
 use crate::id::SessionId;
 use crate::layer::LayerState;
 use crate::media::MediaKind;
@@ -94,6 +96,7 @@ impl Engine {
         let before = estimator.estimate();
         estimator.handle_feedback(now, feedback);
         let estimate = estimator.estimate();
+        peer.set_pace();
         let first = before.is_none() && estimate.is_some();
         if first || estimate < before && estimate < Some(peer.division.spent) {
             self.divide(now, key);
@@ -105,6 +108,7 @@ impl Engine {
     /// Takes a peer's own estimate, where it makes one (REMB).
     pub(super) fn take_remb(&mut self, now: Instant, key: usize, bitrate: u64) {
         self.peers[key].remb = Some(bitrate);
+        self.peers[key].set_pace();
         self.divide_if_due(now, key);
     }
 
@@ -121,7 +125,13 @@ impl Engine {
             return;
         };
         let mut bytes = estimator.poll(now);
-        let Some((slots, mut out)) = peer.outlet(&mut self.arena) else {
+        peer.set_pace();
+        if bytes == 0 {
+            return;
+        }
+        // What waits anyway is better than padding.
+        bytes = bytes.saturating_sub(self.release(now, key, bytes));
+        let Some((slots, mut out)) = self.peers[key].outlet(&mut self.arena) else {
             return;
         };
         let Some(slot) = slots.iter_mut().find(|slot| slot.can_pad()) else {
@@ -184,6 +194,7 @@ impl Peer {
         if wide && self.estimator.is_none() {
             let estimator = Estimator::new(now, epoch, Settings::default());
             self.estimator = Some(Box::new(estimator));
+            self.set_pace();
         }
     }
 
@@ -201,6 +212,15 @@ impl Peer {
             Budget::Unlimited => Some(CATCH_UP),
             Budget::Assumed(_) => Some(CAREFUL),
             Budget::Known(_) => Some(CATCH_UP).filter(|_| !self.division.tight),
+        }
+    }
+
+    /// How fast it may be sent something.
+    pub(super) fn pace(&self) -> Pace {
+        match self.budget() {
+            Budget::Unlimited => Pace::Unlimited,
+            Budget::Assumed(_) => Pace::Unknown,
+            Budget::Known(estimate) => Pace::Known(estimate),
         }
     }
 
@@ -228,7 +248,16 @@ impl Peer {
         self.division.tight = choices.iter().any(short);
         if let Some(estimator) = &mut self.estimator {
             let wanted: u64 = choices.iter().map(|c| c.wanted).sum();
-            estimator.set_wanted((wanted as f64 * SPARE) as u64);
+            let wanted = (wanted as f64 * SPARE) as u64;
+            let catches_up = self.slots.iter().any(|slot| slot.is_replaying());
+            estimator.set_wanted(wanted.max(if catches_up { CAREFUL } else { 0 }));
+        }
+    }
+
+    /// A slot begins to catch up: the sooner it is known what the path carries, the sooner it has.
+    pub(super) fn want_more(&mut self) {
+        if let Some(estimator) = &mut self.estimator {
+            estimator.set_wanted(CAREFUL);
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Engine, EngineEvent};
 use crate::id::TrackId;
 use crate::media::MediaKind;
 use crate::packet::MediaPacket;
-use crate::router::{Forwarded, Subscriber};
+use crate::router::Subscriber;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -89,36 +89,22 @@ impl Engine {
                 let Some(peer) = self.peers.get_mut(subscriber.peer) else {
                     continue;
                 };
-                let Some((slots, mut out)) = peer.outlet(&mut self.arena) else {
-                    continue;
-                };
-                let Some(slot) = slots.get_mut(subscriber.slot) else {
-                    continue;
-                };
-                let before = slot.counters.packets;
-                let fresh = before == 0;
-                let mut wanting = None;
-                for packet in &pending {
-                    if let Forwarded::NeedsKeyframe(encoding) =
-                        slot.forward(&moment, packet, &view, &mut out)
-                    {
-                        wanting = Some(encoding);
-                    }
-                }
-                match wanting {
-                    Some(_) if slot.lacks(&view).is_some() => waiting.push(subscriber),
+                let taken = peer.take(&moment, subscriber.slot, &pending, &view, &mut self.arena);
+                self.stats.forwarded += taken.sent;
+                match taken.wanting {
+                    Some(_) if peer.lacks(subscriber.slot, &view) => waiting.push(subscriber),
                     Some(encoding) => keyframes |= 1 << encoding,
                     None => {}
                 }
-                let sent = slot.counters.packets - before;
-                self.stats.forwarded += sent;
-                if fresh && sent > 0 {
+                if taken.first {
                     // The first report tells the receiver how audio and video belong together; it should not have to wait.
                     peer.report_soon(now);
-                    if let Some(at) = peer.timeout() {
-                        peer.scheduled = Some(at);
-                        self.timers.push(at, Due::Peer(subscriber.peer));
-                    }
+                }
+                if (taken.first || taken.waits)
+                    && let Some(at) = peer.timeout()
+                {
+                    peer.scheduled = Some(at);
+                    self.timers.push(at, Due::Peer(subscriber.peer));
                 }
             }
             let mut pending = pending;

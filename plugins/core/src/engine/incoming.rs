@@ -168,26 +168,6 @@ impl Engine {
         }
     }
 
-    fn take_nack(&mut self, now: Instant, key: usize, media: u32, lost: &[u16]) {
-        let moment = self.moment(now);
-        let router = &self.router;
-        let Some((slots, mut out)) = self.peers[key].outlet(&mut self.arena) else {
-            return;
-        };
-        let Some(slot) = slots.iter_mut().find(|s| s.spec.ssrc.ssrc == media) else {
-            return;
-        };
-        let held = |track, encoding: u8, epoch, sequence| {
-            router
-                .track(track)?
-                .encodings
-                .get(usize::from(encoding))?
-                .history
-                .get(epoch, sequence)
-        };
-        slot.retransmit(&moment, lost, held, &mut out);
-    }
-
     fn take_keyframe_request(&mut self, now: Instant, key: usize, media: u32) {
         let slot = self.peers[key]
             .slots

@@ -17,6 +17,7 @@ mod forward;
 mod incoming;
 mod layers;
 mod moment;
+mod pacing;
 mod replay;
 mod speaking;
 mod spec;
@@ -154,6 +155,7 @@ impl Engine {
         }
         if self.peers[key].connected {
             self.mind_bandwidth(now, key);
+            self.release(now, key, 0);
         }
         self.drain_session(now, key);
         self.schedule(key);

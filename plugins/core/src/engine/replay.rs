@@ -4,6 +4,7 @@
 use super::forward::ARENA_BYTES;
 use super::timers::Due;
 use super::{Engine, EngineEvent, Flush};
+use crate::bwe::Pace;
 use crate::id::TrackId;
 use crate::media::MediaKind;
 use crate::router::{Group, MAX_ENCODINGS, Progress, Subscriber};
@@ -87,6 +88,9 @@ impl Engine {
         let slot = &mut peer.slots[subscriber.slot];
         let begun = slot.begin_replay(now, group, &view, rate);
         if begun {
+            let ssrc = slot.spec.ssrc.ssrc;
+            peer.backlog.forget(ssrc);
+            peer.want_more();
             self.queue_replay(now, subscriber);
         }
         begun
@@ -143,9 +147,12 @@ impl Engine {
         self.replays.turns = self.replays.queue.len();
         self.replays.bytes = TICK_BYTES;
         for subscriber in &self.replays.queue {
-            let peer = self.peers.get_mut(subscriber.peer);
-            if let Some(slot) = peer.and_then(|peer| peer.slots.get_mut(subscriber.slot)) {
-                slot.grant(elapsed);
+            let Some(peer) = self.peers.get_mut(subscriber.peer) else {
+                continue;
+            };
+            let known = peer.pace() != Pace::Unknown;
+            if let Some(slot) = peer.slots.get_mut(subscriber.slot) {
+                slot.grant(elapsed, known);
             }
         }
         true
@@ -162,25 +169,30 @@ impl Engine {
         let Some(slot) = slots.get_mut(subscriber.slot) else {
             return Progress::Done;
         };
-        let Some((encoding, track)) = slot
+        let Some((current, track)) = slot
             .current()
             .filter(|_| slot.is_replaying())
             .zip(slot.track().and_then(|track| self.router.track(track)))
         else {
             return Progress::Done;
         };
-        let Some(encoding) = track.encodings.get(usize::from(encoding.encoding)) else {
+        let Some(encoding) = track.encodings.get(usize::from(current.encoding)) else {
             return Progress::Done;
         };
+        out.pacer.advance(moment.micros);
         let (before, packets) = (out.arena.len(), slot.counters.packets);
         let view = track.view();
         let progress = slot.replay(&moment, &encoding.history, &view, TURN_BYTES, &mut out);
         let sent = out.arena.len() - before;
+        let lags = slot.lags(now).then_some(track.spec.id);
         self.replays.bytes = self.replays.bytes.saturating_sub(sent);
         self.stats.forwarded += slot.counters.packets - packets;
         if packets == 0 && sent > 0 {
             peer.report_soon(now);
             self.schedule(subscriber.peer);
+        }
+        if let Some(track) = lags {
+            self.request_keyframes(now, track, 1 << current.encoding);
         }
         progress
     }

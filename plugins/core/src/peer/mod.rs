@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One peer: its transport, the streams it sends us and the slots through which we send to it.
 
+mod backlog;
 mod receiver;
 mod reports;
 mod stream;
 
+pub(crate) use backlog::{Backlog, Waiting};
 pub(crate) use receiver::Receiver;
 pub(crate) use reports::round_trip;
 pub(crate) use stream::RESTART;
 
 use crate::arena::SendArena;
-use crate::bwe::Estimator;
+use crate::bwe::{Estimator, Pacer};
 use crate::engine::{Assign, Assignment, Division, SlotState};
 use crate::id::{ParticipantId, SessionId};
 use crate::media::{Path, SlotSpec};
-use crate::router::{Outlet, Slot};
+use crate::router::{Outlet, Slot, View};
 use crate::session::Session;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -48,6 +50,9 @@ pub(crate) struct Peer {
     /// Measures the path, where the peer reports what arrives.
     pub(crate) estimator: Option<Box<Estimator>>,
     pub(crate) division: Division,
+    /// Says what has to wait, and what does.
+    pub(crate) pacer: Pacer,
+    pub(crate) backlog: Backlog,
     next_report: Option<Instant>,
     session_timeout: Option<Instant>,
 }
@@ -83,6 +88,8 @@ impl Peer {
             remb: None,
             estimator: None,
             division: Division::default(),
+            pacer: Pacer::default(),
+            backlog: Backlog::default(),
             next_report: None,
             session_timeout,
         }
@@ -126,12 +133,14 @@ impl Peer {
         };
         let probe = self.estimator.as_ref().and_then(|e| e.next_timeout());
         let division = self.division.timeout().filter(|_| self.connected);
+        let backlog = self.backlog.timeout().filter(|_| self.connected);
         [
             self.session_timeout,
             self.next_report,
             media,
             probe,
             division,
+            backlog,
         ]
         .into_iter()
         .flatten()
@@ -177,8 +186,20 @@ impl Peer {
                 path,
                 arena,
                 estimator: self.estimator.as_deref_mut(),
+                pacer: &mut self.pacer,
             },
         ))
+    }
+
+    /// The slot of that SSRC.
+    pub(crate) fn slot_of(&mut self, ssrc: u32) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|s| s.spec.ssrc.ssrc == ssrc)
+    }
+
+    /// True when a slot has nothing to show and should.
+    pub(crate) fn lacks(&self, slot: usize, view: &View) -> bool {
+        let slot = self.slots.get(slot);
+        slot.is_some_and(|slot| slot.lacks(view).is_some())
     }
 
     /// Seals an RTCP compound packet and puts it out.

@@ -2,7 +2,7 @@
 //! Writing a packet for one peer: header and extensions anew, payload behind it, sealed in the send arena.
 
 use crate::arena::SendArena;
-use crate::bwe::Estimator;
+use crate::bwe::{Estimator, Pacer};
 use crate::codec;
 use crate::engine::Moment;
 use crate::media::{Extension, Path, SlotSpec};
@@ -25,6 +25,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) arena: &'a mut SendArena,
     /// Numbers the packets where the peer reports their arrival.
     pub(crate) estimator: Option<&'a mut Estimator>,
+    /// Counts what is sent.
+    pub(crate) pacer: &'a mut Pacer,
 }
 
 /// The header fields of one outgoing packet.
@@ -109,6 +111,7 @@ impl Outlet<'_> {
 
     fn commit(&mut self, moment: &Moment, len: usize, numbered: bool) {
         self.arena.commit(&self.path, len);
+        self.pacer.spend(len);
         if numbered && let Some(estimator) = &mut self.estimator {
             estimator.sent(moment.micros, len);
         }

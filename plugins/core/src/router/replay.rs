@@ -12,7 +12,7 @@ use crate::packet::MediaPacket;
 use std::time::{Duration, Instant};
 
 /// Bytes that may be sent at once: a keyframe of usual size.
-const FIRST_CREDIT: usize = 32 * 1024;
+const FIRST_CREDIT: i64 = 32 * 1024;
 
 /// What is replayed has to be so many times as fast as it was.
 const LEAD: u64 = 3;
@@ -21,6 +21,11 @@ const SLOWEST: u64 = 1_000_000;
 /// A keyframe sent a shorter time ago may not have arrived, or not been decoded.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
+/// Bytes per second that go out before anything is known of the path.
+const UNKNOWN: u64 = 300_000 / 8;
+/// Who has not caught up by then is on a path that carries little more than the track.
+const LONG: Duration = Duration::from_secs(2);
+
 /// Where a slot that catches up has got to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replay {
@@ -28,8 +33,8 @@ pub(super) struct Replay {
     next: u64,
     /// Bytes per second.
     rate: u64,
-    /// Bytes that may be sent now.
-    credit: usize,
+    /// Bytes that may be sent now; less than none while a packet was longer.
+    credit: i64,
 }
 
 /// What is left of a replay.
@@ -63,7 +68,7 @@ impl Slot {
         let Some(source) = self.source.as_ref().filter(|s| s.track == first.track) else {
             return false;
         };
-        if group.bytes > FIRST_CREDIT && group.bitrate() * LEAD > rate {
+        if group.bytes as i64 > FIRST_CREDIT && group.bitrate() * LEAD > rate {
             return false;
         }
         let rate = rate.max(SLOWEST);
@@ -84,6 +89,12 @@ impl Slot {
             credit: FIRST_CREDIT,
         });
         true
+    }
+
+    /// True when it has been catching up for so long that a new keyframe is the shorter way.
+    pub(crate) fn lags(&self, now: Instant) -> bool {
+        let long = |began| now.saturating_duration_since(began) >= LONG;
+        self.is_replaying() && self.began.is_some_and(long)
     }
 
     /// True while it catches up.
@@ -112,10 +123,11 @@ impl Slot {
         None
     }
 
-    /// May send as much as comes to it in that time.
-    pub(crate) fn grant(&mut self, elapsed: Duration) {
+    /// May send as much as comes to it in that time. `known`: what the path carries is.
+    pub(crate) fn grant(&mut self, elapsed: Duration, known: bool) {
         if let Some(replay) = &mut self.replay {
-            replay.credit += (replay.rate as f64 * elapsed.as_secs_f64()) as usize;
+            let rate = if known { replay.rate } else { UNKNOWN };
+            replay.credit += (rate as f64 * elapsed.as_secs_f64()) as i64;
         }
     }
 
@@ -138,7 +150,7 @@ impl Slot {
                 self.replay = None;
                 break;
             };
-            if replay.credit == 0 {
+            if replay.credit <= 0 || out.pacer.is_full() {
                 return Progress::Later;
             }
             if out.arena.len() - before >= budget {
@@ -153,7 +165,7 @@ impl Slot {
             let caught_up = replay.next == newest;
             self.replay = (!caught_up).then_some(Replay {
                 next: replay.next + 1,
-                credit: replay.credit.saturating_sub(bytes),
+                credit: replay.credit - bytes as i64,
                 ..replay
             });
         }

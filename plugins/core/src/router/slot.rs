@@ -205,6 +205,12 @@ impl Slot {
         })
     }
 
+    /// True when it may forward a packet of the shown track.
+    pub(crate) fn wants(&self, packet: &MediaPacket, view: &View) -> bool {
+        let now = self.run.as_ref().map(|run| run.encoding);
+        [now, self.target.encoding(view)].contains(&Some(packet.layer))
+    }
+
     /// Sends a packet of the shown track.
     pub(crate) fn forward(
         &mut self,
@@ -293,7 +299,6 @@ impl Slot {
         held: impl Fn(TrackId, u8, u32, u64) -> Option<&'a Arc<MediaPacket>>,
         out: &mut Outlet<'_>,
     ) {
-        self.counters.nacked += lost.len() as u64;
         for &low in lost {
             self.retransmit_one(moment, low, &held, out);
         }

@@ -17,8 +17,10 @@ pub struct Impairment {
     pub duplicate: f64,
     /// One way.
     pub delay: Duration,
-    /// Bits per second, with a queue of up to 300 ms before it; `None`: any number.
+    /// Bits per second, with a queue before it; `None`: any number.
     pub rate: Option<u64>,
+    /// Bytes that queue holds; `None`: 300 ms of them.
+    pub queue: Option<usize>,
     /// Added at random, up to this; more than the distance between packets reorders them.
     pub jitter: Duration,
 }
@@ -30,6 +32,7 @@ impl Impairment {
         duplicate: 0.0,
         delay: Duration::from_millis(10),
         rate: None,
+        queue: None,
         jitter: Duration::ZERO,
     };
 
@@ -39,6 +42,7 @@ impl Impairment {
         duplicate: 0.01,
         delay: Duration::from_millis(20),
         rate: None,
+        queue: None,
         jitter: Duration::from_millis(8),
     };
 }
@@ -49,6 +53,10 @@ pub struct Link {
     random: StdRng,
     /// When what is queued has left.
     free: Option<Instant>,
+    /// Datagrams that found no room in the queue.
+    pub overflowed: usize,
+    /// The longest that one had to wait there.
+    pub longest: Duration,
 }
 
 impl Link {
@@ -57,6 +65,8 @@ impl Link {
             impairment: Impairment::GOOD,
             random: StdRng::seed_from_u64(seed),
             free: None,
+            overflowed: 0,
+            longest: Duration::ZERO,
         }
     }
 
@@ -82,9 +92,16 @@ impl Link {
             return Some(now);
         };
         let start = self.free.unwrap_or(now).max(now);
-        if start - now > QUEUE {
+        let wait = start - now;
+        let room = match self.impairment.queue {
+            Some(queue) => wait.as_secs_f64() * rate as f64 / 8.0 + bytes as f64 <= queue as f64,
+            None => wait <= QUEUE,
+        };
+        if !room {
+            self.overflowed += 1;
             return None;
         }
+        self.longest = self.longest.max(wait);
         let sent = start + Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64);
         self.free = Some(sent);
         Some(sent)

@@ -7,6 +7,7 @@ mod data;
 mod lab;
 mod link;
 mod media;
+mod pacing;
 mod replay;
 mod simulcast;
 mod speakers;
