@@ -5,6 +5,7 @@
 //! Waiting is always for an event with a [`DEADLINE`], never for a time; where one passes, the
 //! failure carries what the other side said last.
 
+pub mod access;
 pub mod aiortc;
 pub mod browser;
 pub mod build;
@@ -22,6 +23,7 @@ pub mod pipeline;
 pub mod process;
 pub mod raw_peer;
 pub mod server;
+pub mod spaces;
 mod turn_taking;
 pub mod visitor;
 pub mod whip;

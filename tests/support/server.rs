@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A `gst-rtc` server under test.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 
 use crate::build::{program, scratch};
+use crate::spaces::Space;
 use crate::{Process, Result};
 
-/// A server on a free port of the loopback interface.
+/// A server on a free port, of the loopback interface if nothing else is said.
 pub struct Server {
     process: Process,
     address: String,
@@ -23,13 +25,18 @@ impl Server {
         Server::start("serve", arguments).await
     }
 
+    /// `gst-rtc dev` in a network namespace, on a free port of that address of it.
+    pub async fn dev_inside(space: &Space, address: IpAddr) -> Result<Server> {
+        Server::spawn(&mut space.wrap(&command("dev", address))).await
+    }
+
     async fn start(verb: &str, arguments: &[&str]) -> Result<Server> {
-        let mut command = Command::new(program());
-        command
-            .args([verb, "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .env("GST_REGISTRY", scratch().join("server.registry"));
-        let process = Process::start(&mut command)?;
+        let mut command = command(verb, Ipv4Addr::LOCALHOST.into());
+        Server::spawn(command.args(arguments)).await
+    }
+
+    async fn spawn(command: &mut Command) -> Result<Server> {
+        let process = Process::start(command)?;
         let address = process.line("address in its banner", address_in).await?;
         Ok(Server { process, address })
     }
@@ -66,6 +73,15 @@ impl Server {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+fn command(verb: &str, address: IpAddr) -> Command {
+    let listen = SocketAddr::new(address, 0).to_string();
+    let mut command = Command::new(program());
+    command
+        .args([verb, "--listen", &listen])
+        .env("GST_REGISTRY", scratch().join("server.registry"));
+    command
 }
 
 /// The host and port of the first `http://` address in a line.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::console::Consoles;
 use super::rpc::{Event, Rpc};
+use crate::spaces::Space;
 use crate::{Failure, Process, Result};
 
 /// Fake devices, no questions, loopback candidates, no traffic of the browser's own.
@@ -83,7 +84,7 @@ pub(super) fn command(profile: &Path, more: &[&str]) -> Result<Command> {
 
 impl Firefox {
     /// Connects to a browser that was just started.
-    pub(super) async fn connect(process: &Process) -> Result<Firefox> {
+    pub(super) async fn connect(process: &Process, space: Option<&Space>) -> Result<Firefox> {
         let address = process
             .line("WebDriver BiDi address", |line| {
                 line.strip_prefix("WebDriver BiDi listening on ")
@@ -93,7 +94,7 @@ impl Firefox {
         let consoles = Consoles::default();
         let heard = consoles.clone();
         let address = format!("{address}/session");
-        let rpc = Rpc::connect(&address, move |event| note(&heard, &event)).await?;
+        let rpc = Rpc::connect(&address, space, move |event| note(&heard, &event)).await?;
         let firefox = Firefox {
             rpc: Arc::new(rpc),
             consoles,

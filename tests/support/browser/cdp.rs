@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::console::Consoles;
 use super::rpc::{Event, Rpc};
+use crate::spaces::Space;
 use crate::{Failure, Process, Result};
 
 /// Fake devices, no questions, no traffic of the browser's own, no throttling of tabs.
@@ -65,7 +66,7 @@ pub(super) fn command(profile: &Path, more: &[&str]) -> Command {
 
 impl Chromium {
     /// Connects to a browser that was just started.
-    pub(super) async fn connect(process: &Process) -> Result<Chromium> {
+    pub(super) async fn connect(process: &Process, space: Option<&Space>) -> Result<Chromium> {
         let address = process
             .line("DevTools address", |line| {
                 line.strip_prefix("DevTools listening on ")
@@ -74,7 +75,7 @@ impl Chromium {
             .await?;
         let consoles = Consoles::default();
         let heard = consoles.clone();
-        let rpc = Rpc::connect(&address, move |event| note(&heard, &event)).await?;
+        let rpc = Rpc::connect(&address, space, move |event| note(&heard, &event)).await?;
         Ok(Chromium {
             rpc: Arc::new(rpc),
             consoles,

@@ -11,6 +11,7 @@ pub use page::Page;
 
 use tempfile::TempDir;
 
+use crate::spaces::Space;
 use crate::{Process, Result};
 
 /// Which browser.
@@ -48,18 +49,28 @@ impl Browser {
 
     /// Either, with more command line flags.
     pub async fn launch(kind: Kind, flags: &[&str]) -> Result<Browser> {
+        Browser::start(kind, flags, None).await
+    }
+
+    /// Either, in a network namespace.
+    pub async fn inside(kind: Kind, space: &Space) -> Result<Browser> {
+        Browser::start(kind, &[], Some(space)).await
+    }
+
+    async fn start(kind: Kind, flags: &[&str], space: Option<&Space>) -> Result<Browser> {
         let profile = TempDir::with_prefix("gst-rtc-browser-")?;
-        let (process, driver) = match kind {
-            Kind::Chromium => {
-                let process = Process::start(&mut cdp::command(profile.path(), flags))?;
-                let driver = cdp::Chromium::connect(&process).await?;
-                (process, Driver::Chromium(driver))
-            }
-            Kind::Firefox => {
-                let process = Process::start(&mut bidi::command(profile.path(), flags)?)?;
-                let driver = bidi::Firefox::connect(&process).await?;
-                (process, Driver::Firefox(driver))
-            }
+        let command = match kind {
+            Kind::Chromium => cdp::command(profile.path(), flags),
+            Kind::Firefox => bidi::command(profile.path(), flags)?,
+        };
+        let mut command = match space {
+            Some(space) => space.wrap(&command),
+            None => command,
+        };
+        let process = Process::start(&mut command)?;
+        let driver = match kind {
+            Kind::Chromium => Driver::Chromium(cdp::Chromium::connect(&process, space).await?),
+            Kind::Firefox => Driver::Firefox(bidi::Firefox::connect(&process, space).await?),
         };
         Ok(Browser {
             driver,

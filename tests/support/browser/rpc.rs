@@ -2,16 +2,19 @@
 //! Commands, replies and events over a WebSocket, as both browser protocols have them.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_tungstenite::tokio::connect_async;
+use async_tungstenite::tokio::client_async;
 use async_tungstenite::tungstenite::Message;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::spaces::Space;
 use crate::{DEADLINE, Failure, Result};
 
 /// One connection to a browser.
@@ -35,12 +38,14 @@ pub(super) struct Event {
 }
 
 impl Rpc {
-    /// Connects, and calls `on_event` for every event from then on.
+    /// Connects, from inside a network namespace if one is given, and calls `on_event` for every event from then on.
     pub(super) async fn connect(
         address: &str,
+        space: Option<&Space>,
         on_event: impl Fn(Event) + Send + 'static,
     ) -> Result<Rpc> {
-        let (socket, _) = timeout(DEADLINE, connect_async(address))
+        let stream = dial(address, space)?;
+        let (socket, _) = timeout(DEADLINE, client_async(address, stream))
             .await
             .map_err(|_| Failure::new(format!("{address} does not answer")))??;
         let (mut sink, mut stream) = socket.split();
@@ -104,6 +109,20 @@ impl Rpc {
             None => Ok(reply["result"].take()),
         }
     }
+}
+
+/// Connects to the host and port of a WebSocket's address.
+fn dial(address: &str, space: Option<&Space>) -> Result<TcpStream> {
+    let host = address.split('/').nth(2).unwrap_or_default();
+    let to: SocketAddr = host
+        .parse()
+        .map_err(|_| Failure::new(format!("{address} is not at a numeric address and port")))?;
+    let stream = match space {
+        Some(space) => space.connect(to)?,
+        None => std::net::TcpStream::connect(to)?,
+    };
+    stream.set_nonblocking(true)?;
+    Ok(TcpStream::from_std(stream)?)
 }
 
 fn dispatch(mut value: Value, waiting: &Waiting, on_event: &impl Fn(Event)) {

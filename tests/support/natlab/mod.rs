@@ -21,10 +21,9 @@ pub use peer::{Peer, agent};
 pub use theory::connects;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{Failure, Result};
+use crate::Result;
+use crate::spaces::Spaces;
 
 /// The server's first address; its second is the next one.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
@@ -66,27 +65,20 @@ impl Side {
 /// A lab that stands; it goes with this value.
 #[derive(Debug)]
 pub struct Lab {
-    prefix: String,
-    spaces: Vec<String>,
+    spaces: Spaces,
     kinds: [Kind; 2],
 }
 
 impl Lab {
     /// Whether this process may make network namespaces.
     pub fn is_possible() -> bool {
-        let name = format!("{}probe", prefix());
-        let made = quietly(Command::new("ip").args(["netns", "add", &name]));
-        if made {
-            quietly(Command::new("ip").args(["netns", "del", &name]));
-        }
-        made
+        Spaces::are_possible()
     }
 
     /// Builds it.
     pub fn up(a: Kind, b: Kind) -> Result<Lab> {
         let mut lab = Lab {
-            prefix: prefix(),
-            spaces: Vec::new(),
+            spaces: Spaces::new("natlab"),
             kinds: [a, b],
         };
         lab.internet()?;
@@ -103,12 +95,12 @@ impl Lab {
 
     /// The start of a command line that runs what follows on a host.
     pub fn on_host(&self, side: Side) -> Vec<String> {
-        self.inside(side.name())
+        self.spaces.inside(side.name())
     }
 
     /// The start of a command line that runs what follows on the server.
     pub fn on_server(&self) -> Vec<String> {
-        self.inside("srv")
+        self.spaces.inside("srv")
     }
 
     /// The server's two addresses.
@@ -120,16 +112,17 @@ impl Lab {
     pub fn rebind(&self, side: Side) -> Result {
         let nat = format!("n{}", side.name());
         let public = side.public() + 2;
-        self.run(&nat, &format!("ip addr add 203.0.113.{public}/24 dev wan"))?;
+        self.spaces
+            .run(&nat, &format!("ip addr add 203.0.113.{public}/24 dev wan"))?;
         self.rules(&nat, &self.kind(side).rules(&format!("203.0.113.{public}")))?;
-        self.run(&nat, "conntrack -F")
+        self.spaces.run(&nat, "conntrack -F")
     }
 
     /// How long the NAT remembers a mapping that is not used.
     pub fn set_timeout(&self, side: Side, seconds: u32) -> Result {
         let nat = format!("n{}", side.name());
         for name in ["udp_timeout", "udp_timeout_stream"] {
-            self.run(
+            self.spaces.run(
                 &nat,
                 &format!("sysctl -qw net.netfilter.nf_conntrack_{name}={seconds}"),
             )?;
@@ -139,14 +132,15 @@ impl Lab {
 
     /// The bridge that everything public is at, and the server.
     fn internet(&mut self) -> Result {
-        self.space("inet")?;
-        self.run("inet", "ip link add br0 type bridge")?;
-        self.run("inet", "ip link set br0 up")?;
-        self.space("srv")?;
-        self.cable("srv", "eth0", "inet", "psrv")?;
-        self.run("inet", "ip link set psrv master br0")?;
+        self.spaces.add("inet")?;
+        self.spaces.run("inet", "ip link add br0 type bridge")?;
+        self.spaces.run("inet", "ip link set br0 up")?;
+        self.spaces.add("srv")?;
+        self.spaces.cable("srv", "eth0", "inet", "psrv")?;
+        self.spaces.run("inet", "ip link set psrv master br0")?;
         for address in [SERVER, SERVER_2] {
-            self.run("srv", &format!("ip addr add {address}/24 dev eth0"))?;
+            self.spaces
+                .run("srv", &format!("ip addr add {address}/24 dev eth0"))?;
         }
         Ok(())
     }
@@ -154,17 +148,19 @@ impl Lab {
     fn host(&mut self, side: Side) -> Result {
         let (name, number, kind) = (side.name(), side.number(), self.kind(side));
         let nat = format!("n{name}");
-        self.space(name)?;
-        self.space(&nat)?;
+        self.spaces.add(name)?;
+        self.spaces.add(&nat)?;
         let port = format!("p{name}");
-        self.cable(&nat, "wan", "inet", &port)?;
-        self.run("inet", &format!("ip link set {port} master br0"))?;
-        self.run(
+        self.spaces.cable(&nat, "wan", "inet", &port)?;
+        self.spaces
+            .run("inet", &format!("ip link set {port} master br0"))?;
+        self.spaces.run(
             &nat,
             &format!("ip addr add 203.0.113.{}/24 dev wan", side.public()),
         )?;
-        self.run(&nat, "sysctl -qw net.ipv4.ip_forward=1")?;
-        self.run(&nat, "sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30")?;
+        self.spaces.run(&nat, "sysctl -qw net.ipv4.ip_forward=1")?;
+        self.spaces
+            .run(&nat, "sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30")?;
         let inside = |last: u8| match kind {
             Kind::Open => format!("198.51.100.{}", number * 16 + last),
             _ => format!("10.77.{number}.{last}"),
@@ -176,10 +172,13 @@ impl Lab {
         } else {
             nat.clone()
         };
-        self.cable(name, "eth0", &gateway, "lan")?;
-        self.run(name, &format!("ip addr add {ours}/{length} dev eth0"))?;
-        self.run(&gateway, &format!("ip addr add {theirs}/{length} dev lan"))?;
-        self.run(name, &format!("ip route add default via {theirs}"))?;
+        self.spaces.cable(name, "eth0", &gateway, "lan")?;
+        self.spaces
+            .run(name, &format!("ip addr add {ours}/{length} dev eth0"))?;
+        self.spaces
+            .run(&gateway, &format!("ip addr add {theirs}/{length} dev lan"))?;
+        self.spaces
+            .run(name, &format!("ip route add default via {theirs}"))?;
         self.rules(&nat, &kind.rules(&format!("203.0.113.{}", side.public())))
     }
 
@@ -187,15 +186,17 @@ impl Lab {
     fn carrier(&mut self, side: Side) -> Result<String> {
         let (name, number) = (side.name(), side.number());
         let (home, nat) = (format!("c{name}"), format!("n{name}"));
-        self.space(&home)?;
-        self.cable(&home, "wan", &nat, "lan")?;
-        self.run(&home, &format!("ip addr add 100.64.{number}.2/24 dev wan"))?;
-        self.run(&nat, &format!("ip addr add 100.64.{number}.1/24 dev lan"))?;
-        self.run(
+        self.spaces.add(&home)?;
+        self.spaces.cable(&home, "wan", &nat, "lan")?;
+        self.spaces
+            .run(&home, &format!("ip addr add 100.64.{number}.2/24 dev wan"))?;
+        self.spaces
+            .run(&nat, &format!("ip addr add 100.64.{number}.1/24 dev lan"))?;
+        self.spaces.run(
             &home,
             &format!("ip route add default via 100.64.{number}.1"),
         )?;
-        self.run(&home, "sysctl -qw net.ipv4.ip_forward=1")?;
+        self.spaces.run(&home, "sysctl -qw net.ipv4.ip_forward=1")?;
         self.rules(&home, &Kind::Port.rules(&format!("100.64.{number}.2")))?;
         Ok(home)
     }
@@ -209,93 +210,15 @@ impl Lab {
             let net = format!("198.51.100.{}/28", side.number() * 16);
             let route = format!("ip route add {net} via 203.0.113.{}", side.public());
             let other = if side == Side::A { "nb" } else { "na" };
-            self.run("srv", &route)?;
-            self.run(other, &route)?;
+            self.spaces.run("srv", &route)?;
+            self.spaces.run(other, &route)?;
         }
         Ok(())
-    }
-
-    fn space(&mut self, name: &str) -> Result {
-        let full = format!("{}{name}", self.prefix);
-        run(Command::new("ip").args(["netns", "add", &full]), None)?;
-        self.spaces.push(full);
-        self.run(name, "ip link set lo up")?;
-        self.run(name, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1")
-    }
-
-    fn cable(&self, a: &str, a_end: &str, b: &str, b_end: &str) -> Result {
-        let (a_space, b_space) = (format!("{}{a}", self.prefix), format!("{}{b}", self.prefix));
-        run(
-            Command::new("ip")
-                .args(["link", "add", "name", a_end, "netns", &a_space])
-                .args(["type", "veth", "peer", "name", b_end, "netns", &b_space]),
-            None,
-        )?;
-        self.run(a, &format!("ip link set {a_end} up"))?;
-        self.run(b, &format!("ip link set {b_end} up"))
     }
 
     /// Replaces the rules of a NAT, in one step: no packet passes without any.
     fn rules(&self, space: &str, rules: &str) -> Result {
         let rules = format!("table ip lab {{ }}\ndelete table ip lab\n{rules}\n");
-        let mut command = self.command(space, "nft -f -");
-        run(&mut command, Some(&rules))
+        self.spaces.feed(space, "nft -f -", &rules)
     }
-
-    fn run(&self, space: &str, line: &str) -> Result {
-        run(&mut self.command(space, line), None)
-    }
-
-    fn command(&self, space: &str, line: &str) -> Command {
-        let words = self.inside(space);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(line.split_whitespace());
-        command
-    }
-
-    fn inside(&self, space: &str) -> Vec<String> {
-        let space = format!("{}{space}", self.prefix);
-        ["ip", "netns", "exec", &space].map(str::to_owned).to_vec()
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        for space in &self.spaces {
-            quietly(Command::new("ip").args(["netns", "del", space]));
-        }
-    }
-}
-
-/// The start of the names of this process's next namespaces.
-fn prefix() -> String {
-    static LABS: AtomicU32 = AtomicU32::new(0);
-    let number = LABS.fetch_add(1, Ordering::Relaxed);
-    format!("natlab-{}-{number}-", std::process::id())
-}
-
-fn quietly(command: &mut Command) -> bool {
-    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
-    quiet.status().is_ok_and(|status| status.success())
-}
-
-fn run(command: &mut Command, input: Option<&str>) -> Result {
-    use std::io::Write;
-    let shown = format!("{command:?}");
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| Failure::new(format!("{shown}: {error}")))?;
-    let stdin = child.stdin.take();
-    if let (Some(mut stdin), Some(input)) = (stdin, input) {
-        stdin.write_all(input.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(Failure::new(format!("{shown}: {words}")))
 }
