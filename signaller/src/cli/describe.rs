@@ -120,13 +120,22 @@ fn start_gstreamer() -> Result<(), Fault> {
         code: FAILED,
     })?;
     #[cfg(feature = "dev-node")]
-    if gst::ElementFactory::find("rtcsfu").is_none() {
-        gstrtcsfu::plugin_register_static().map_err(|error| Fault {
-            text: format!("the plugin rtcsfu cannot be registered: {error}"),
-            code: FAILED,
-        })?;
+    {
+        register("rtcsfu", gstrtcsfu::plugin_register_static)?;
+        register("rtcmcu", gstrtcmcu::plugin_register_static)?;
     }
     Ok(())
+}
+
+#[cfg(feature = "dev-node")]
+fn register(element: &str, plugin: fn() -> Result<(), gst::glib::BoolError>) -> Result<(), Fault> {
+    if gst::ElementFactory::find(element).is_some() {
+        return Ok(());
+    }
+    plugin().map_err(|error| Fault {
+        text: format!("the plugin {element} cannot be registered: {error}"),
+        code: FAILED,
+    })
 }
 
 fn code(findings: &[Finding]) -> u8 {

@@ -35,6 +35,8 @@ pub(super) struct Template {
     pub(super) caps: Option<gst::Caps>,
     /// The kinds of tracks a participant must have.
     pub(super) needs: Vec<String>,
+    /// Names of participants who are not meant.
+    pub(super) except: Vec<String>,
     pub(super) launch: Launch,
     /// Where it stands in the file.
     pub(super) offset: usize,
@@ -233,6 +235,8 @@ struct TemplateTable {
     caps: Option<Spanned<String>>,
     #[serde(default)]
     needs: Vec<Spanned<String>>,
+    #[serde(default)]
+    except: Vec<String>,
     launch: Spanned<String>,
 }
 
@@ -421,6 +425,7 @@ fn template(text: &str, each: Each, table: TemplateTable) -> Result<Template, Fi
         of: table.of,
         caps: caps.transpose()?,
         needs: table.needs.into_iter().map(Spanned::into_inner).collect(),
+        except: table.except,
         launch: launch(text, table.launch),
         offset,
     })

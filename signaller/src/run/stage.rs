@@ -162,10 +162,9 @@ impl Stage {
             .collect();
         let kinds: BTreeSet<&str> = encodings.keys().copied().collect();
         let wanted = |template: &Template| {
-            template
-                .needs
-                .iter()
-                .all(|kind| kinds.contains(kind.as_str()))
+            let needs = &mut template.needs.iter();
+            needs.all(|kind| kinds.contains(kind.as_str()))
+                && !template.except.iter().any(|other| other == name)
         };
         let depay = |kind: &str| depay(encodings.get(kind).copied().unwrap_or_default());
         let (video, audio) = (depay("video"), depay("audio"));

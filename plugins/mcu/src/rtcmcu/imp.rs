@@ -125,7 +125,8 @@ impl RtcMcu {
     /// When all that came in has ended, what goes out ends with it.
     pub(super) fn check_ended(&self) {
         let inputs = self.inputs();
-        if inputs.is_empty() || !inputs.iter().all(|input| input.has_ended()) {
+        let ended = !inputs.is_empty() && inputs.iter().all(|input| input.has_ended());
+        if !ended || !self.settings().end_with_inputs {
             return;
         }
         self.mixer.finish();

@@ -39,7 +39,7 @@
 //! ```
 //!
 //! The element is live, whatever is linked to it: a picture leaves every 1/`framerate` seconds and sound every 10 ms, with or
-//! without input. They end when all sink pads have ended, or with an end-of-stream sent to the element.
+//! without input. They end when all sink pads have ended, unless `end-with-inputs=false`, or with an end-of-stream sent to the element.
 //!
 //! ## In a room
 //!

@@ -135,6 +135,12 @@ fn streams() -> Vec<glib::ParamSpec> {
             .default_value(default.latency.as_millis() as u32)
             .mutable_ready()
             .build(),
+        glib::ParamSpecBoolean::builder("end-with-inputs")
+            .nick("End with inputs")
+            .blurb("Whether the outputs end when all inputs have. False: they go on, for a room that may be empty for a while")
+            .default_value(default.end_with_inputs)
+            .mutable_playing()
+            .build(),
         bitrate(
             "video-bitrate",
             "Video bitrate",
@@ -187,6 +193,7 @@ impl Settings {
             "names" => self.names = checked(value),
             "freeze-timeout" => self.freeze_timeout = milliseconds(value),
             "latency" => self.latency = milliseconds(value),
+            "end-with-inputs" => self.end_with_inputs = checked(value),
             "video-bitrate" => self.video_bitrate = checked(value),
             "audio-bitrate" => self.audio_bitrate = checked(value),
             name => unreachable!("no property {name}"),
@@ -211,6 +218,7 @@ impl Settings {
             "names" => self.names.to_value(),
             "freeze-timeout" => milliseconds(self.freeze_timeout),
             "latency" => milliseconds(self.latency),
+            "end-with-inputs" => self.end_with_inputs.to_value(),
             "video-bitrate" => self.video_bitrate.to_value(),
             "audio-bitrate" => self.audio_bitrate.to_value(),
             name => unreachable!("no property {name}"),

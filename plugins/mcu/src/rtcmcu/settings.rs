@@ -49,6 +49,7 @@ pub(super) struct Settings {
     pub(super) names: bool,
     pub(super) freeze_timeout: Duration,
     pub(super) latency: Duration,
+    pub(super) end_with_inputs: bool,
     pub(super) video_bitrate: u32,
     pub(super) audio_bitrate: u32,
 }
@@ -84,6 +85,7 @@ impl Default for Settings {
             names: true,
             freeze_timeout: Duration::from_secs(1),
             latency: Duration::from_millis(100),
+            end_with_inputs: true,
             video_bitrate: 2_000_000,
             audio_bitrate: 64_000,
         }
