@@ -18,6 +18,7 @@ pub mod marks;
 pub mod media;
 pub mod natlab;
 pub mod own_peer;
+pub mod own_turn;
 pub mod pictures;
 pub mod pipeline;
 pub mod process;

@@ -89,7 +89,7 @@ fn turn_line((turn, tls): Turn) -> String {
         turn.map(|at| {
             format!("\x20 TURN        {at}, by UDP and TCP; every participant gets credentials\n")
         }),
-        tls.map(|at| format!("\x20 TURN TLS    {at}, by TCP\n")),
+        tls.map(|at| format!("\x20 TURN TLS    {at}, by TCP, and DTLS by UDP\n")),
     ];
     lines.into_iter().flatten().collect()
 }

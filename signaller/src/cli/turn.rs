@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// The port of STUN and TURN (RFC 8656 §19).
 const PORT: u16 = 3478;
-/// Of both under TLS.
+/// Of both under TLS or DTLS.
 const TLS_PORT: u16 = 5349;
 
 /// The STUN and TURN server, on by default.
@@ -26,7 +26,7 @@ pub(super) struct TurnArgs {
     #[arg(long = "turn-listen", value_name = "ADDRESS:PORT")]
     turn_listen: Vec<SocketAddr>,
 
-    /// Certificates in PEM for STUN and TURN by TLS, the server's own first.
+    /// Certificates in PEM for STUN and TURN by TLS and DTLS, the server's own first.
     #[arg(long, value_name = "FILE", requires = "turn_tls_key")]
     turn_tls_cert: Option<PathBuf>,
 
@@ -34,7 +34,7 @@ pub(super) struct TurnArgs {
     #[arg(long, value_name = "FILE", requires = "turn_tls_cert")]
     turn_tls_key: Option<PathBuf>,
 
-    /// Address for STUN and TURN by TLS, when there is a certificate. May be repeated. Default: the addresses of --turn-listen, port 5349,
+    /// Address for STUN and TURN by TLS (TCP) and DTLS (UDP), when there is a certificate. May be repeated. Default: the addresses of --turn-listen, port 5349,
     /// or a free one when theirs is 0.
     #[arg(long, value_name = "ADDRESS:PORT")]
     turn_tls_listen: Vec<SocketAddr>,

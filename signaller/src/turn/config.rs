@@ -17,9 +17,9 @@ pub struct TurnConfig {
     pub listen: Vec<SocketAddr>,
     /// Take a free port when that of `listen` is taken. Default: false.
     pub any_port: bool,
-    /// Where to listen by TLS, when there is a certificate. Default: nowhere.
+    /// Where to listen by TLS and DTLS, when there is a certificate. Port 0 takes a free one, the same for both. Default: nowhere.
     pub tls_listen: Vec<SocketAddr>,
-    /// The certificate for TLS. Default: none, and so no TLS.
+    /// The certificate for both. Default: none, and so neither.
     pub tls: Option<TlsFiles>,
     /// A second address and port, for RFC 5780. Default: none.
     pub alternate: Option<SocketAddr>,

@@ -104,7 +104,7 @@ impl TurnServer {
         self.address
     }
 
-    /// Where it listens by TLS, if it does.
+    /// Where it listens by TLS and DTLS, if it does.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.tls_address
     }

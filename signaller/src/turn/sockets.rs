@@ -3,14 +3,17 @@
 
 use super::config::TurnConfig;
 use super::error::TurnError;
+use super::hello::Door;
 use super::relay_sockets::RelayAddress;
 use super::udp::Udp;
 use gst_rtc_core::turn::{Discovery, Families};
 use mio::net::TcpListener;
+use rand::{Rng, rng};
 use rustls::ServerConfig;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How often another port is tried when one that is free for UDP is taken for TCP.
 const TRIES: usize = 32;
@@ -18,12 +21,16 @@ const TRIES: usize = 32;
 /// What is listened on.
 pub(super) struct Sockets {
     pub(super) udp: Vec<Udp>,
+    /// So many of those speak STUN as it is, the others under DTLS.
+    pub(super) plain: usize,
     pub(super) listeners: Vec<Listener>,
     /// Where the first is.
     pub(super) address: SocketAddr,
     /// Where the first is for TLS.
     pub(super) tls_address: Option<SocketAddr>,
     pub(super) discovery: Option<Discovery>,
+    /// Where clients begin with DTLS.
+    pub(super) door: Option<Door>,
 }
 
 /// A TCP listener, and what is spoken on it.
@@ -36,10 +43,12 @@ impl Sockets {
     pub(super) fn open(config: &TurnConfig) -> Result<Sockets, TurnError> {
         let mut sockets = Sockets {
             udp: Vec::new(),
+            plain: 0,
             listeners: Vec::new(),
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             tls_address: None,
             discovery: None,
+            door: None,
         };
         for address in &config.listen {
             let (udp, tcp) = both(*address, config.any_port)?;
@@ -53,23 +62,26 @@ impl Sockets {
             let text = "there is no address to listen on; set one with --turn-listen";
             return Err(TurnError::Config(text.to_owned()));
         }
+        if let Some(alternate) = config.alternate {
+            sockets.open_alternate(alternate)?;
+        }
+        sockets.plain = sockets.udp.len();
         if let Some(files) = &config.tls {
             let tls = files.load()?;
             for address in &config.tls_listen {
                 sockets.open_tls(*address, tls.clone())?;
             }
-        }
-        if let Some(alternate) = config.alternate {
-            sockets.open_alternate(alternate)?;
+            let mut key = [0; 32];
+            rng().fill_bytes(&mut key);
+            sockets.door = Some(Door::new(Instant::now(), files, &key)?);
         }
         Ok(sockets)
     }
 
     fn open_tls(&mut self, address: SocketAddr, tls: Arc<ServerConfig>) -> Result<(), TurnError> {
-        let tcp = TcpListener::bind(address);
-        let tcp = tcp.map_err(|error| TurnError::Listen { address, error })?;
-        let local = tcp.local_addr()?;
-        self.tls_address = self.tls_address.or(Some(local));
+        let (udp, tcp) = both(address, false)?;
+        self.tls_address = self.tls_address.or(Some(udp.local));
+        self.udp.push(udp);
         self.listeners.push(Listener {
             tcp,
             tls: Some(tls),

@@ -4,12 +4,15 @@
 mod clients;
 mod outputs;
 mod peers;
+mod sessions;
 
 use super::batch::Batch;
 use super::config::PortRange;
+use super::hello::Door;
 use super::outbox::{Outbox, Sender};
 use super::pipe::Peer;
 use super::relay_sockets::{RelayAddress, RelaySocket};
+use super::session::Session;
 use super::sockets::{Listener, Sockets};
 use super::stream::Stream;
 use super::token::Source;
@@ -44,8 +47,11 @@ pub(super) struct Worker {
     now: Instant,
     next_round: Instant,
     udp: Vec<Udp>,
+    /// How many of those are not for DTLS.
+    plain: usize,
     listeners: Vec<Listener>,
     streams: Streams,
+    sessions: Sessions,
     relays: Relays,
     peers: Peers,
     batch: Batch,
@@ -60,6 +66,17 @@ struct Streams {
     all: Slab<Stream>,
     by_path: HashMap<FiveTuple, usize>,
     by_ip: HashMap<IpAddr, usize>,
+}
+
+/// Clients by DTLS.
+#[derive(Default)]
+struct Sessions {
+    door: Option<Door>,
+    all: Slab<Session>,
+    by_path: HashMap<FiveTuple, usize>,
+    by_ip: HashMap<IpAddr, usize>,
+    /// Memory for a message.
+    message: Vec<u8>,
 }
 
 /// Relays' sockets, by the number the server gave them.
@@ -93,8 +110,13 @@ impl Worker {
             now,
             next_round: now + ROUND,
             udp: sockets.udp,
+            plain: sockets.plain,
             listeners: sockets.listeners,
             streams: Streams::default(),
+            sessions: Sessions {
+                door: sockets.door,
+                ..Sessions::default()
+            },
             relays: Relays {
                 sockets: Vec::new(),
                 addresses,
@@ -215,6 +237,7 @@ impl Worker {
                 self.server.set_unix_time(self.now, unix);
             }
             self.close_idle_streams();
+            self.look_after_sessions();
         }
         self.flush();
     }

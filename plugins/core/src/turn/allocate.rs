@@ -12,12 +12,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use stun_types::AddressFamily;
-use stun_types::attribute::{AttributeFromRaw, AttributeStaticType, ErrorCode, XorMappedAddress};
+use stun_types::attribute::{
+    AttributeFromRaw, AttributeStaticType, AttributeType, ErrorCode, XorMappedAddress,
+};
 use stun_types::message::Message;
 use turn_types::attribute::{
     AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Lifetime,
     RequestedAddressFamily, RequestedTransport, ReservationToken, XorRelayedAddress,
 };
+
+/// What ADDITIONAL-ADDRESS-FAMILY was in draft-martinsen-tram-ssoda, and is in coturn's client up to 4.6.
+const ADDITIONAL_ADDRESS_FAMILY_OF_DRAFT: AttributeType = AttributeType::new(0x8032);
 
 /// Which relays are wanted.
 struct Wish {
@@ -83,7 +88,8 @@ impl Server {
         let even = optional::<EvenPort>(request)?.map(|even| even.requested());
         let token = optional::<ReservationToken>(request)?.map(|token| token.token());
         let family = requested_family(request)?;
-        let both = optional::<AdditionalAddressFamily>(request)?.is_some();
+        let both = optional::<AdditionalAddressFamily>(request)?.is_some()
+            || request.has_attribute(ADDITIONAL_ADDRESS_FAMILY_OF_DRAFT);
         let one_of = [token.is_some(), family.is_some(), both];
         let contradicts = one_of.into_iter().filter(|there| *there).count() > 1
             || (token.is_some() && even.is_some())

@@ -19,7 +19,7 @@ const TURNS: usize = 8;
 /// How many datagrams are received at once.
 const AT_ONCE: usize = 32;
 /// How long a connection may be silent that has no relay.
-const IDLE: Duration = Duration::from_secs(30);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// Most connections of clients.
 const STREAMS: usize = 10_000;
 /// Most connections from one address.
@@ -32,13 +32,20 @@ impl Worker {
         for _ in 0..TURNS {
             more = matches!(batch.receive(&self.udp[at], AT_ONCE), Ok(true));
             let local = self.udp[at].local;
+            let transport = match at < self.plain {
+                true => Transport::Udp,
+                false => Transport::Dtls,
+            };
             for datagram in batch.datagrams() {
                 let path = FiveTuple {
-                    transport: Transport::Udp,
+                    transport,
                     client: datagram.from,
                     server: SocketAddr::new(datagram.to.unwrap_or(local.ip()), local.port()),
                 };
-                self.client_message(&path, datagram.data);
+                match transport {
+                    Transport::Dtls => self.record(&path, datagram.data),
+                    _ => self.client_message(&path, datagram.data),
+                }
             }
             self.flush();
             if !more {
@@ -51,7 +58,7 @@ impl Worker {
         self.batch = batch;
     }
 
-    fn client_message(&mut self, path: &FiveTuple, data: &[u8]) {
+    pub(super) fn client_message(&mut self, path: &FiveTuple, data: &[u8]) {
         if let Some(relayed) = self.server.handle_client(self.now, path, data) {
             self.relay_to_peer(&relayed);
         } else {

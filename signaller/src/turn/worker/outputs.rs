@@ -32,6 +32,8 @@ impl Worker {
                 Output::Hangup { client } => {
                     if let Some(at) = self.streams.by_path.get(&client) {
                         self.hang_up(*at);
+                    } else if let Some(at) = self.sessions.by_path.get(&client) {
+                        self.end_session(*at);
                     }
                 }
             }
@@ -44,6 +46,9 @@ impl Worker {
                 self.outbox.push(data, way, 1);
             }
             return;
+        }
+        if to.transport == Transport::Dtls {
+            return self.send_encrypted(to, data);
         }
         let Some(at) = self.streams.by_path.get(to).copied() else {
             return;

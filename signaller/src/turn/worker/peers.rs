@@ -65,6 +65,9 @@ impl Worker {
             }
             return;
         }
+        if client.transport == Transport::Dtls {
+            return self.deliver_encrypted(start, &client);
+        }
         let mut broken = None;
         let (streams, outbox) = (&mut self.streams, &mut self.outbox);
         outbox.take_back(start, |message| {

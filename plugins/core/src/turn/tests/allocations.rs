@@ -4,6 +4,7 @@
 use super::*;
 use crate::turn::Limits;
 use stun_types::AddressFamily;
+use stun_types::attribute::{AttributeType, RawAttribute};
 use turn_types::attribute::{
     AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, RequestedAddressFamily,
     ReservationToken,
@@ -132,6 +133,17 @@ fn ipv6_and_both() {
     assert_eq!(client.permit(&mut lab, PEER6), Some(443));
     assert_eq!(client.permit(&mut lab, PEER), None);
     assert_eq!(code(&client.ask(&mut lab, REFRESH, &[&v6])), Some(443));
+}
+
+#[test]
+fn both_are_to_be_had_by_the_number_of_the_draft() {
+    let mut lab = Lab::new();
+    let both = RawAttribute::new(AttributeType::new(0x8032), &[2, 0, 0, 0]);
+    let reply = lab.client(AT, "alice").allocate(&mut lab, &[&both]);
+    assert!(matches!(
+        relayed(&reply)[..],
+        [SocketAddr::V4(_), SocketAddr::V6(_)]
+    ));
 }
 
 #[test]
