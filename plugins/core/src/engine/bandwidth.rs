@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the path to each peer carries, and who gets it: feedback in, layers and probes out.
 
-use super::{Engine, EngineEvent};
+use super::{Engine, EngineEvent, Moment};
 use crate::bwe::{
     Budget, Choice, Estimator, Last, Pace, Preference, Reason, Settings, Want, allocate,
 };
@@ -131,18 +131,29 @@ impl Engine {
         }
         // What waits anyway is better than padding.
         bytes = bytes.saturating_sub(self.release(now, key, bytes));
+        self.pad(&moment, key, bytes);
+    }
+
+    /// Sends so many bytes for a probe: what went out last once more, over RTX, and padding where that does not fit.
+    fn pad(&mut self, moment: &Moment, key: usize, mut bytes: usize) {
+        let router = &self.router;
         let Some((slots, mut out)) = self.peers[key].outlet(&mut self.arena) else {
             return;
         };
         let Some(slot) = slots.iter_mut().find(|slot| slot.can_pad()) else {
             return;
         };
+        let held = |track, encoding, epoch, sequence| router.held(track, encoding, epoch, sequence);
+        let mut back = 0;
         while bytes > 0 {
-            let Some(sent) = slot.pad(&moment, bytes, &mut out) else {
+            let again = slot.pad_with_past(moment, bytes, back, held, &mut out);
+            let Some(sent) = again.or_else(|| slot.pad(moment, bytes, &mut out)) else {
                 return;
             };
             self.stats.padding += 1;
+            self.stats.padding_again += u64::from(again.is_some());
             bytes = bytes.saturating_sub(sent);
+            back += 1;
         }
     }
 

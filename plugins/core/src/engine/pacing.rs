@@ -167,14 +167,7 @@ impl Engine {
         let Some(slot) = slots.iter_mut().find(|s| s.spec.ssrc.ssrc == ssrc) else {
             return;
         };
-        let held = |track, encoding: u8, epoch, sequence| {
-            router
-                .track(track)?
-                .encodings
-                .get(usize::from(encoding))?
-                .history
-                .get(epoch, sequence)
-        };
+        let held = |track, encoding, epoch, sequence| router.held(track, encoding, epoch, sequence);
         slot.retransmit(moment, lost, held, &mut out);
     }
 

@@ -27,8 +27,10 @@ pub struct EngineStats {
     pub invalid_rtcp: u64,
     /// Keyframes asked of sources.
     pub keyframe_requests: u64,
-    /// Packets of padding sent to find out what paths carry.
+    /// Packets sent to find out what paths carry: padding, and packets sent once more.
     pub padding: u64,
+    /// Those of them that were packets sent once more.
+    pub padding_again: u64,
     /// Sessions opened.
     pub sessions_opened: u64,
     /// Sessions that ended by a failure.

@@ -36,9 +36,11 @@ pub(crate) use track::{MAX_ENCODINGS, Subscriber, Track, View};
 use crate::engine::TrackSpec;
 use crate::id::{ParticipantId, RoomId, TrackId};
 use crate::media::MediaKind;
+use crate::packet::MediaPacket;
 use speakers::Speakers;
 use speech::Speech;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A participant.
@@ -138,6 +140,18 @@ impl Router {
 
     pub(crate) fn track(&self, id: TrackId) -> Option<&Track> {
         self.tracks.get(&id)
+    }
+
+    /// A packet of the past.
+    pub(crate) fn held(
+        &self,
+        track: TrackId,
+        encoding: u8,
+        epoch: u32,
+        sequence: u64,
+    ) -> Option<&Arc<MediaPacket>> {
+        let encoding = self.track(track)?.encodings.get(usize::from(encoding))?;
+        encoding.history.get(epoch, sequence)
     }
 
     pub(crate) fn track_mut(&mut self, id: TrackId) -> Option<&mut Track> {

@@ -5,7 +5,10 @@ use super::outlet::{Fields, Outlet};
 use super::slot::{Slot, Target};
 use crate::bwe::{Choice, Last, Reason, Want};
 use crate::engine::Moment;
+use crate::id::TrackId;
 use crate::media::Extension;
+use crate::packet::MediaPacket;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Octets of padding in one packet (RFC 3550 §5.1: the last octet counts them).
@@ -26,6 +29,26 @@ impl Slot {
 
     fn padding_type(&self) -> Option<u8> {
         self.spec.payloads.iter().find_map(|p| p.rtx_pt)
+    }
+
+    /// Sends a packet that went out lately again, over RTX, in place of about `bytes` of padding: if it got lost, it is there
+    /// before anybody asked for it. `back`: how many went out after it. How long it is; `None`: there is none that fits.
+    pub(crate) fn pad_with_past<'a>(
+        &mut self,
+        moment: &Moment,
+        bytes: usize,
+        back: u64,
+        held: impl Fn(TrackId, u8, u32, u64) -> Option<&'a Arc<MediaPacket>>,
+        out: &mut Outlet<'_>,
+    ) -> Option<usize> {
+        let sequence = self.last?.sequence.checked_sub(back)?;
+        if !self.can_pad() || sequence < self.first.sequence {
+            return None;
+        }
+        let fits = |len: usize, over_rtx| over_rtx && len <= bytes + MAX_PADDING;
+        let (_, _, len) = self.resend(moment, sequence, &held, fits, out)?;
+        self.repair.skip();
+        Some(len)
     }
 
     /// Sends one packet of padding, at most about `bytes` long: how long it is.

@@ -43,7 +43,7 @@ impl Repair {
         self.next_sequence
     }
 
-    /// A packet of padding has taken the next number on the RTX stream.
+    /// A packet of a probe has taken the next number on the RTX stream.
     pub(crate) fn skip(&mut self) {
         self.next_sequence += 1;
     }

@@ -312,16 +312,34 @@ impl Slot {
         out: &mut Outlet<'_>,
     ) -> Option<()> {
         let sequence = self.extend(low)?;
+        let repair = &self.repair;
+        let allowed = |bytes: usize, _| repair.allows(moment.now, sequence, bytes);
+        let (bytes, over_rtx, _) = self.resend(moment, sequence, held, allowed, out)?;
+        self.repair.sent(moment.now, sequence, bytes, over_rtx);
+        self.counters.retransmitted += 1;
+        Some(())
+    }
+
+    /// Sends a packet again if it is held, and `allowed` says so of its size and of whether it goes over RTX: both, and its size
+    /// when sealed.
+    pub(super) fn resend<'a>(
+        &self,
+        moment: &Moment,
+        sequence: u64,
+        held: &impl Fn(TrackId, u8, u32, u64) -> Option<&'a Arc<MediaPacket>>,
+        allowed: impl FnOnce(usize, bool) -> bool,
+        out: &mut Outlet<'_>,
+    ) -> Option<(usize, bool, usize)> {
         let run = self.run_of(sequence)?;
         let (source, placed) = run.source_of(sequence)?;
         let packet = held(run.track, run.encoding, run.epoch, source)?;
         let admitted = run.admitted(packet, placed);
         let format = run.format(packet.payload_type)?;
         let bytes = packet.bytes().len();
-        if !admitted.passes || !self.repair.allows(moment.now, sequence, bytes) {
+        let rtx = self.spec.ssrc.rtx.zip(format.rtx_pt);
+        if !admitted.passes || !allowed(bytes, rtx.is_some()) {
             return None;
         }
-        let rtx = self.spec.ssrc.rtx.zip(format.rtx_pt);
         let plain = fields(&self.spec, run, packet, admitted, format);
         let fields = rtx.map_or(plain, |(ssrc, pt)| Fields {
             ssrc,
@@ -330,12 +348,10 @@ impl Slot {
             original: Some(sequence),
             ..plain
         });
-        out.write(moment, &self.spec, &fields, packet, |payload| {
+        let len = out.write(moment, &self.spec, &fields, packet, |payload| {
             run.rewrite(packet, placed, payload)
         })?;
-        self.repair.sent(moment.now, sequence, bytes, rtx.is_some());
-        self.counters.retransmitted += 1;
-        Some(())
+        Some((bytes, rtx.is_some(), len))
     }
 
     /// The full number of a packet sent not long ago.

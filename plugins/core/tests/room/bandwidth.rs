@@ -124,6 +124,28 @@ fn a_wide_link_is_known_at_once_and_then_costs_no_padding() {
 }
 
 #[test]
+fn probes_send_again_what_went_out_last() {
+    let mut lab = Lab::new(7);
+    let mut studio = Studio::new(&mut lab, 1);
+    let client = lab.reporting_subscriber(2, &[Video]);
+    lab.down[client].impairment = Impairment {
+        loss: 0.02,
+        ..Impairment::GOOD
+    };
+    lab.connect();
+    studio.run(&mut lab, 5 * SECOND);
+    let stats = lab.engine.stats();
+    let (padding, again) = (stats.padding, stats.padding_again);
+    assert!(again > 0 && again <= padding, "{again} of {padding}");
+    let packets = lab.clients[client].packets.iter();
+    let mut numbers: Vec<_> = packets.map(|packet| *packet.seq_no).collect();
+    let came = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(came, numbers.len(), "nothing is taken twice");
+}
+
+#[test]
 fn quality_is_told_at_most_once_a_second_and_only_when_it_changes() {
     let mut lab = Lab::new(4);
     let mut studio = Studio::new(&mut lab, 1);
