@@ -8,6 +8,9 @@ use crate::rtp;
 use std::ops::Range;
 use std::time::Instant;
 
+/// The padding bit (RFC 3550 §5.1).
+const PADDING: u8 = 0x20;
+
 /// A plain RTP packet of a track, with what forwarding needs to know of it.
 ///
 /// Made once per published packet and shared by `Arc` between subscribers, workers and pads; never changed afterwards.
@@ -169,6 +172,27 @@ impl MediaPacket {
             ..of_payload
         };
         self.dependency = Some(Box::new(dependency));
+    }
+
+    /// Of redundant audio (RFC 2198) a packet with its newest frame only, for those who take no other. `None`: it is none.
+    pub fn newest_frame(&self) -> Option<MediaPacket> {
+        if self.codec != Codec::Red {
+            return None;
+        }
+        let primary = codec::red::primary(self.payload())?;
+        let start = self.header.payload.start;
+        let mut data = self.data[..start].to_vec();
+        data.extend_from_slice(&self.payload()[primary.range]);
+        data[0] &= !PADDING;
+        data[1] = data[1] & 0x80 | primary.pt;
+        let header = rtp::Header::parse(&data).ok()?;
+        Some(MediaPacket {
+            codec: Codec::Opus,
+            payload_type: primary.pt,
+            header,
+            data: data.into(),
+            ..self.clone()
+        })
     }
 
     /// Spatial and temporal layer, where packets of one layer can be left out without harm to those below: with a

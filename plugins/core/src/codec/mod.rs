@@ -14,6 +14,7 @@ mod dependency;
 mod h264;
 mod h265;
 mod picture_id;
+pub(crate) mod red;
 mod vp8;
 mod vp9;
 

@@ -46,11 +46,20 @@ impl Engine {
         }
         if track.interest != 0 || track.tap {
             let (workers, tap) = (track.interest, track.tap);
-            self.events.push_back(EngineEvent::Media {
-                packet: packet.clone(),
-                workers,
+            // A pad has one format for all of a track.
+            let newest = packet.newest_frame().filter(|_| tap);
+            if workers != 0 || newest.is_none() {
+                self.events.push_back(EngineEvent::Media {
+                    packet: packet.clone(),
+                    workers,
+                    tap: tap && newest.is_none(),
+                });
+            }
+            self.events.extend(newest.map(|newest| EngineEvent::Media {
+                packet: Arc::new(newest),
+                workers: 0,
                 tap,
-            });
+            }));
         }
         self.hear(now, &packet);
     }

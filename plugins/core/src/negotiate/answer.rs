@@ -182,11 +182,7 @@ impl<'a> Answering<'a> {
         if !offered.line.proto.ends_with("RTP/SAVPF") && !offered.line.proto.ends_with("RTP/SAVP") {
             return Err(Refusal::Protocol(offered.line.proto.clone()));
         }
-        if !offered
-            .payloads
-            .iter()
-            .any(|p| p.codec.kind() == kind && codecs::supported(p))
-        {
+        if codecs::usable(offered, kind).next().is_none() {
             return Err(Refusal::Codecs);
         }
         self.count(kind)

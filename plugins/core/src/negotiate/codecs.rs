@@ -2,14 +2,15 @@
 //! Which codecs are taken, in which order, and with which feedback.
 
 use super::extensions;
-use crate::codec::Codec;
+use crate::codec::{Codec, red};
 use crate::media::{Extension, Feedback, MediaDescription, MediaKind, PayloadParams};
 
 /// The codecs taken, for people.
 pub(super) const SUPPORTED: &str =
-    "opus, PCMU, PCMA; VP8, H264, VP9 (profile 0), AV1 (profile 0), H265";
+    "opus (also in red), PCMU, PCMA; VP8, H264, VP9 (profile 0), AV1 (profile 0), H265";
 
-/// Preference when a publisher can send several: what most subscribers decode comes first.
+/// Preference when a publisher can send several: what most subscribers decode comes first. Redundant audio ranks with what it is
+/// made of, so there the publisher's own order stands.
 const PREFERENCE: [Codec; 8] = [
     Codec::Opus,
     Codec::Pcmu,
@@ -30,7 +31,8 @@ pub fn supported(payload: &PayloadParams) -> bool {
 /// Profiles that need more than 8 bits or 4:2:0 are decoded by too few to be forwarded to everyone.
 fn profile_supported(codec: Codec, fmtp: &str) -> bool {
     match codec {
-        Codec::Red => false,
+        // Of what it is made is said by the numbers of other formats.
+        Codec::Red => red::listed(fmtp).all(|pt| pt.is_some()),
         Codec::Vp9 => parameter(fmtp, "profile-id").is_none_or(|v| v == "0"),
         Codec::Av1 => parameter(fmtp, "profile").is_none_or(|v| v == "0"),
         Codec::H265 => parameter(fmtp, "tx-mode").is_none_or(|v| v.eq_ignore_ascii_case("SRST")),
@@ -90,14 +92,31 @@ pub(super) fn rtx_for_all_or_none(mut payloads: Vec<PayloadParams>) -> Vec<Paylo
     payloads
 }
 
-fn usable(offered: &MediaDescription, kind: MediaKind) -> impl Iterator<Item = &PayloadParams> {
-    offered
-        .payloads
+/// The formats of an m-line that can be forwarded.
+pub(super) fn usable(
+    offered: &MediaDescription,
+    kind: MediaKind,
+) -> impl Iterator<Item = &PayloadParams> {
+    let payloads = &offered.payloads;
+    payloads
         .iter()
-        .filter(move |p| p.codec.kind() == kind && supported(p))
+        .filter(move |p| p.codec.kind() == kind && supported(p) && is_made_of_opus(p, payloads))
+}
+
+/// True unless it is redundant audio (RFC 2198) of something else.
+fn is_made_of_opus(payload: &PayloadParams, offered: &[PayloadParams]) -> bool {
+    let is_opus = |pt| {
+        let format = offered.iter().find(|p| pt == Some(p.pt));
+        format.is_some_and(|p| p.codec == Codec::Opus && supported(p))
+    };
+    payload.codec != Codec::Red || red::listed(&payload.fmtp).all(is_opus)
 }
 
 fn rank(codec: Codec) -> usize {
+    let codec = match codec {
+        Codec::Red => Codec::Opus,
+        codec => codec,
+    };
     PREFERENCE
         .iter()
         .position(|c| *c == codec)

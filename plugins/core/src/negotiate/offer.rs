@@ -91,7 +91,7 @@ fn track_line(
     let wanted = track
         .payloads
         .iter()
-        .filter(|p| p.codec.kind() == track.kind);
+        .filter(|p| p.codec.kind() == track.kind && p.codec != Codec::Red);
     let payloads: Vec<_> = wanted.filter_map(|p| numbers.assign(p)).collect();
     let rtx = !payloads.is_empty() && payloads.iter().all(|p| p.rtx_pt.is_some());
     let mut media = line(index, track.kind, payloads, Direction::SendOnly);

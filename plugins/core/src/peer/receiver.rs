@@ -2,6 +2,7 @@
 //! The receiving half of a peer: finds the track of each RTP packet by MID, RID, SSRC and payload type (RFC 8843 §9.2).
 
 use super::stream::{Role, Step, Stream, clock_rate, repairs};
+use crate::codec::{Codec, red};
 use crate::id::TrackId;
 use crate::media::{Extension, ExtensionMap, PayloadParams, ReceiveSpec};
 use crate::packet::{MediaPacket, Origin};
@@ -157,6 +158,10 @@ impl Receiver {
             self.counters.unknown_payload += 1;
             return None;
         };
+        if params.codec == Codec::Red && !self.is_redundant(index, &data[header.payload.clone()]) {
+            self.counters.malformed += 1;
+            return None;
+        }
         let stream = &mut self.streams[index];
         let sequence = match stream.step(now, header.sequence, header.timestamp) {
             Step::At(sequence) => sequence,
@@ -166,6 +171,13 @@ impl Receiver {
             }
         };
         self.packet(now, index, header, data.into(), sequence, &params, clock_of)
+    }
+
+    /// True when a payload holds redundant audio whose newest frame is of a format of the m-line.
+    fn is_redundant(&self, index: usize, payload: &[u8]) -> bool {
+        let line = self.streams[index].line;
+        let inner = red::primary(payload).and_then(|primary| self.payload(line, primary.pt));
+        inner.is_some_and(|params| params.codec != Codec::Red)
     }
 
     /// Puts a retransmitted packet back into its stream (RFC 4588 §4).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which of a peer's payload types stands for which of a source's.
 
+use crate::codec::{Codec, red};
 use crate::media::PayloadParams;
 use std::sync::Arc;
 
@@ -13,19 +14,69 @@ pub(super) struct Format {
     pub(super) pt: u8,
     /// That of its retransmissions.
     pub(super) rtx_pt: Option<u8>,
+    pub(super) payload: Form,
+}
+
+/// What becomes of a payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// It stays as it is, but for the numbers of its codec.
+    Same,
+    /// Redundant audio (RFC 2198) whose blocks have other payload types at the peer.
+    Renumbered { from: u8, to: u8 },
+    /// Redundant audio of which the peer takes only the newest frame.
+    Newest,
+}
+
+impl Form {
+    /// The part of a payload that is sent; `None`: there is none.
+    pub(super) fn part(self, payload: &[u8]) -> Option<&[u8]> {
+        match self {
+            Form::Same | Form::Renumbered { .. } => Some(payload),
+            Form::Newest => red::primary(payload).map(|primary| &payload[primary.range]),
+        }
+    }
 }
 
 /// The formats of a source that a peer can take.
 pub(super) fn formats(offered: &[PayloadParams], source: &[PayloadParams]) -> Arc<[Format]> {
-    let format = |params: &PayloadParams| {
-        let out = matching(offered, params)?;
-        Some(Format {
-            source_pt: params.pt,
-            pt: out.pt,
-            rtx_pt: out.rtx_pt,
-        })
+    let format = |params: &PayloadParams| match params.codec {
+        Codec::Red => redundant(offered, source, params),
+        _ => Some(plain(params, matching(offered, params)?, Form::Same)),
     };
     source.iter().filter_map(format).collect()
+}
+
+fn plain(source: &PayloadParams, peer: &PayloadParams, payload: Form) -> Format {
+    Format {
+        source_pt: source.pt,
+        pt: peer.pt,
+        rtx_pt: peer.rtx_pt,
+        payload,
+    }
+}
+
+/// Redundant audio goes as it is to a peer that takes it, else its newest frames do.
+fn redundant(
+    offered: &[PayloadParams],
+    source: &[PayloadParams],
+    red: &PayloadParams,
+) -> Option<Format> {
+    let from = inner(red)?;
+    let frames = matching(offered, source.iter().find(|params| params.pt == from)?)?;
+    let Some(peer) = matching(offered, red) else {
+        return Some(plain(red, frames, Form::Newest));
+    };
+    let form = match inner(peer)? {
+        to if to == from => Form::Same,
+        to => Form::Renumbered { from, to },
+    };
+    Some(plain(red, peer, form))
+}
+
+/// The payload type of the frames in redundant audio.
+fn inner(red: &PayloadParams) -> Option<u8> {
+    red::listed(&red.fmtp).next().flatten()
 }
 
 /// The peer's payload type for a source's format.

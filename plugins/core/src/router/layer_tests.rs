@@ -292,7 +292,8 @@ impl Receiver {
             return;
         }
         let mut payload = packet.payload().to_vec();
-        run.rewrite(packet, admitted.placed, &mut payload);
+        let format = run.format(packet.payload_type).expect("it was negotiated");
+        run.rewrite(packet, admitted.placed, format, &mut payload);
         let at = if packet.codec == Codec::Vp8 { 2 } else { 1 };
         let picture = u16::from_be_bytes([payload[at], payload[at + 1]]);
         let value = (frame.clone(), *part, admitted.marker, picture);

@@ -46,16 +46,16 @@ pub(super) struct Fields {
 }
 
 impl Outlet<'_> {
-    /// Writes and seals a packet whose payload `rewrite` may change: the sealed length.
+    /// Writes and seals a packet with a `payload`, of its own or a part of that, that `rewrite` may change: the sealed length.
     pub(super) fn write(
         &mut self,
         moment: &Moment,
         spec: &SlotSpec,
         fields: &Fields,
         packet: &MediaPacket,
+        payload: &[u8],
         rewrite: impl FnOnce(&mut [u8]),
     ) -> Option<usize> {
-        let payload = packet.payload();
         let buffer = self
             .arena
             .space(HEADER_ROOM + payload.len() + SRTP_OVERHEAD);

@@ -5,12 +5,12 @@
 //! through one map. So a NACK for one of our numbers leads back to the source's packet, which is kept once for everybody,
 //! and it can be written again exactly as it was.
 
-use super::formats::Format;
+use super::formats::{Form, Format};
 use super::history::Group;
 use super::numbers::{Numbers, Place, Placed};
 use super::selector::{Level, Selector, Verdict};
 use super::timeline::Timeline;
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, red};
 use crate::engine::ClockPair;
 use crate::id::TrackId;
 use crate::packet::MediaPacket;
@@ -210,7 +210,16 @@ impl Run {
     }
 
     /// Writes our numbers over those in the payload.
-    pub(super) fn rewrite(&self, packet: &MediaPacket, placed: Placed, payload: &mut [u8]) {
+    pub(super) fn rewrite(
+        &self,
+        packet: &MediaPacket,
+        placed: Placed,
+        format: Format,
+        payload: &mut [u8],
+    ) {
+        if let Form::Renumbered { from, to } = format.payload {
+            red::renumber(payload, from, to);
+        }
         let shift = self.picture_shift(placed);
         if shift != 0 || self.tl0_shift != 0 {
             let (picture_id, tl0) = (self.picture_id(packet, placed), self.tl0(packet));

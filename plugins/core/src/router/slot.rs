@@ -259,10 +259,11 @@ impl Slot {
             return out.pad(moment, &self.spec, &fields, 1).map(|_| ());
         }
         let next = run.last(packet, admitted.placed);
-        let len = out.write(moment, &self.spec, &fields, packet, |payload| {
-            run.rewrite(packet, admitted.placed, payload)
+        let payload = format.payload.part(packet.payload())?;
+        let len = out.write(moment, &self.spec, &fields, packet, payload, |payload| {
+            run.rewrite(packet, admitted.placed, format, payload)
         })?;
-        self.sent(packet, next, len);
+        self.sent(payload.len(), next, len);
         Some(())
     }
 
@@ -282,12 +283,12 @@ impl Slot {
         self.stuck > if now < wanted { 0 } else { PATIENCE }
     }
 
-    fn sent(&mut self, packet: &MediaPacket, next: Last, len: usize) {
+    fn sent(&mut self, octets: usize, next: Last, len: usize) {
         if self.last.is_none_or(|last| last.sequence < next.sequence) {
             self.last = Some(next);
         }
         self.counters.packets += 1;
-        self.counters.octets += packet.payload().len() as u64;
+        self.counters.octets += octets as u64;
         self.repair.earn(len);
     }
 
@@ -348,8 +349,9 @@ impl Slot {
             original: Some(sequence),
             ..plain
         });
-        let len = out.write(moment, &self.spec, &fields, packet, |payload| {
-            run.rewrite(packet, placed, payload)
+        let payload = format.payload.part(packet.payload())?;
+        let len = out.write(moment, &self.spec, &fields, packet, payload, |payload| {
+            run.rewrite(packet, placed, format, payload)
         })?;
         Some((bytes, rtx.is_some(), len))
     }

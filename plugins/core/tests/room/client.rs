@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use str0m::channel::{ChannelConfig, ChannelData, ChannelId};
 use str0m::config::DtlsVersion;
+use str0m::format::{Codec as StrCodec, FormatParams};
 use str0m::ice::IceCreds;
-use str0m::media::{KeyframeRequestKind, MediaKind as StrKind, Mid, Pt, Rid};
+use str0m::media::{Frequency, KeyframeRequestKind, MediaKind as StrKind, Mid, Pt, Rid};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -41,7 +42,19 @@ pub struct Packet {
 impl Client {
     pub fn new(now: Instant, addr: SocketAddr) -> Client {
         let creds = IceCreds::new();
-        let mut rtc = RtcConfig::new()
+        let mut config = RtcConfig::new();
+        for pt in media::RED_PTS {
+            // It does not know redundant audio, and in RTP mode need not.
+            config.codec_config().add_config(
+                Pt::from(pt),
+                None,
+                StrCodec::Opus,
+                Frequency::FORTY_EIGHT_KHZ,
+                Some(2),
+                FormatParams::default(),
+            );
+        }
+        let mut rtc = config
             .set_local_ice_credentials(creds.clone())
             .set_dtls_version(DtlsVersion::Dtls12)
             .set_rtp_mode(true)

@@ -9,7 +9,9 @@ use gst_rtc_core::engine::{
     Assign, Engine, EngineConfig, EngineEvent, Flush, Limits, SessionSpec, TrackSpec,
 };
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
-use gst_rtc_core::media::{Candidate, CandidateKind, MediaKind, Path, Proto, ReceiveSpec};
+use gst_rtc_core::media::{
+    Candidate, CandidateKind, MediaKind, Path, PayloadParams, Proto, ReceiveSpec,
+};
 use gst_rtc_core::session::{Certificate, IceRole};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -158,6 +160,32 @@ impl Lab {
                 .receive
                 .push(self.add_track(id, &format!("{kind}{index}"), spec));
         }
+        self.open(client, ParticipantId(id), parts);
+        client
+    }
+
+    /// A participant `id` that publishes one audio track in those formats; its client.
+    pub fn speaker(&mut self, id: u32, formats: Vec<PayloadParams>) -> usize {
+        let client = self.add_client();
+        self.engine.add_participant(ROOM, ParticipantId(id));
+        let ssrc = Lab::ssrc(id, MediaKind::Audio);
+        let mut spec = self.clients[client].declare_send("audio", MediaKind::Audio, ssrc);
+        spec.payloads = formats;
+        let mut parts = Parts::default();
+        parts.receive.push(self.add_track(id, "audio", spec));
+        self.open(client, ParticipantId(id), parts);
+        client
+    }
+
+    /// A participant `id` that receives one audio track in those formats; its client.
+    pub fn listener(&mut self, id: u32, formats: Vec<PayloadParams>) -> usize {
+        let client = self.add_client();
+        self.engine.add_participant(ROOM, ParticipantId(id));
+        let ssrc = Lab::slot_ssrc(0);
+        let mut spec = self.clients[client].declare_receive("s0", MediaKind::Audio, ssrc);
+        spec.payloads = formats;
+        let mut parts = Parts::default();
+        parts.slots.push(spec);
         self.open(client, ParticipantId(id), parts);
         client
     }

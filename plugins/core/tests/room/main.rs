@@ -8,6 +8,7 @@ mod lab;
 mod link;
 mod media;
 mod pacing;
+mod red;
 mod replay;
 mod simulcast;
 mod speakers;

@@ -6,6 +6,8 @@ use gst_rtc_core::media::{Extension, ExtensionMap, Feedback, MediaKind, PayloadP
 
 pub const VP8_PT: u8 = 96;
 pub const OPUS_PT: u8 = 111;
+/// Redundant audio, by the numbers of two peers, and Opus by that of the second.
+pub const RED_PTS: [u8; 3] = [63, 62, 100];
 
 /// The payload types str0m declares by default.
 pub fn payloads(kind: MediaKind) -> Vec<PayloadParams> {

@@ -97,7 +97,7 @@ impl State {
         let Some((tap, track)) = self.taps.get_mut(&id).zip(self.tracks.get(&track_id)) else {
             return;
         };
-        let Some(payload) = track.payloads.first() else {
+        let Some(payload) = track.payload() else {
             return;
         };
         tap.track = Some(track_id);

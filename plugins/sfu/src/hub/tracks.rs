@@ -5,9 +5,10 @@ use super::NodeEvent;
 use super::state::{Heard, Origin, State, Track};
 use crate::io::Command;
 use crate::node::{self, Role, ToSignaller};
+use gst_rtc_core::codec::Codec;
 use gst_rtc_core::engine::{Assign, TrackSpec};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
-use gst_rtc_core::media::MediaKind;
+use gst_rtc_core::media::{MediaKind, PayloadParams};
 
 impl State {
     /// Makes a track known to everybody who may know it.
@@ -222,14 +223,18 @@ impl State {
 }
 
 impl Track {
+    /// The format in which pads and other nodes get it: redundant audio is for those who negotiate it.
+    pub(super) fn payload(&self) -> Option<&PayloadParams> {
+        self.payloads.iter().find(|p| p.codec != Codec::Red)
+    }
+
     /// As the signaller wants it.
     pub(super) fn wire(&self) -> node::Track {
         node::Track {
             track: self.name.clone(),
             kind: self.kind.to_string(),
             codec: self
-                .payloads
-                .first()
+                .payload()
                 .map(|p| p.codec.as_str().to_owned())
                 .unwrap_or_default(),
             muted: self.muted,

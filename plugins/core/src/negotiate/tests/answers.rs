@@ -96,7 +96,9 @@ fn profiles_few_can_decode_are_left_out() {
         (Codec::Av1, "profile=1", false),
         (Codec::H265, "tx-mode=SRST", true),
         (Codec::H265, "tx-mode=MRST", false),
-        (Codec::Red, "111/111", false),
+        (Codec::Red, "111/111", true),
+        (Codec::Red, "111/x", false),
+        (Codec::Red, "", false),
     ] {
         assert_eq!(supported(&with(codec, fmtp)), taken, "{codec} {fmtp}");
     }
@@ -104,6 +106,33 @@ fn profiles_few_can_decode_are_left_out() {
         clock_rate: 44100,
         ..payload(96, Codec::Opus)
     }));
+}
+
+#[test]
+fn redundant_audio_is_taken_in_the_order_of_the_peer_where_it_is_made_of_opus() {
+    let red = |pt, fmtp: &str| PayloadParams {
+        fmtp: fmtp.into(),
+        ..payload(pt, Codec::Red)
+    };
+    let opus = payload(111, Codec::Opus);
+    let pcmu = payload(0, Codec::Pcmu);
+    for (offered, taken) in [
+        (vec![opus.clone(), red(63, "111/111")], vec![111, 63]),
+        (vec![red(63, "111/111"), opus.clone()], vec![63, 111]),
+        (
+            vec![pcmu.clone(), red(63, "0/0"), opus.clone()],
+            vec![111, 0],
+        ),
+        (vec![red(63, "111/0"), pcmu, opus.clone()], vec![111, 0]),
+        (vec![red(63, "63/63"), opus], vec![111]),
+    ] {
+        let offer = description(vec![line("0", SendOnly, offered)]);
+        let answer = publish(&offer).unwrap();
+        let pts: Vec<_> = answer.receive[0].payloads.iter().map(|p| p.pt).collect();
+        assert_eq!(pts, taken);
+    }
+    let alone = description(vec![line("0", SendOnly, vec![red(63, "111/111")])]);
+    assert!(publish(&alone).is_err());
 }
 
 #[test]

@@ -23,6 +23,7 @@ const OFFER: &str = "v=0\r\n\
     a=fmtp:111 minptime=10;useinbandfec=1\r\n\
     a=rtcp-fb:111 transport-cc\r\n\
     a=rtpmap:63 red/48000/2\r\n\
+    a=fmtp:63 111/111\r\n\
     m=video 9 UDP/TLS/RTP/SAVPF 98 99 96 97\r\n\
     c=IN IP4 0.0.0.0\r\n\
     a=mid:1\r\n\
@@ -78,7 +79,7 @@ const DATA_PARAMETERS: &str = "a=sctp-port:5000\r\n\
 #[test]
 fn the_answer_to_a_publisher() {
     let answer = publish(&OFFER.replace("DIRECTION", "sendonly"));
-    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\n\
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0\r\n\
         c=IN IP4 0.0.0.0\r\n\
         a=mid:0\r\n\
         a=recvonly\r\n";
@@ -86,6 +87,8 @@ fn the_answer_to_a_publisher() {
         a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
         a=rtpmap:111 opus/48000/2\r\n\
         a=fmtp:111 minptime=10;useinbandfec=1\r\n\
+        a=rtpmap:63 red/48000/2\r\n\
+        a=fmtp:63 111/111\r\n\
         a=rtpmap:0 PCMU/8000\r\n";
     let video = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99\r\n\
         c=IN IP4 0.0.0.0\r\n\
@@ -128,7 +131,7 @@ fn the_answer_to_a_publisher() {
 #[test]
 fn the_answer_to_a_receiver() {
     let answer = receive(&OFFER.replace("DIRECTION", "recvonly"));
-    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\n\
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 63\r\n\
         c=IN IP4 0.0.0.0\r\n\
         a=mid:0\r\n\
         a=sendonly\r\n";
@@ -137,6 +140,8 @@ fn the_answer_to_a_receiver() {
         a=rtpmap:111 opus/48000/2\r\n\
         a=fmtp:111 minptime=10;useinbandfec=1\r\n\
         a=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:63 red/48000/2\r\n\
+        a=fmtp:63 111/111\r\n\
         a=msid:slot-0 track-0\r\n\
         a=ssrc:1001 cname:slot-0\r\n\
         a=ssrc:1001 msid:slot-0 track-0\r\n";

@@ -93,7 +93,7 @@ fn chrome_publishes_three_layers_of_vp8_first() {
     };
     assert_eq!(
         codecs(&audio.payloads),
-        [Codec::Opus, Codec::Pcmu, Codec::Pcma]
+        [Codec::Opus, Codec::Red, Codec::Pcmu, Codec::Pcma]
     );
     assert_eq!(
         codecs(&video.payloads),
