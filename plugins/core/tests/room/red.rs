@@ -87,7 +87,7 @@ fn redundancy_reaches_those_who_take_it_and_is_stripped_for_the_others() {
     let same = lab.listener(3, formats(111, Some(63)));
     let others = lab.listener(4, formats(100, Some(62)));
     lab.connect();
-    for number in 10..60 {
+    for number in 10..60u64 {
         // Senders may change from one to the other at any time.
         if number.is_multiple_of(10) {
             say(&mut lab, alice, 111, number, frame(number));
