@@ -122,7 +122,7 @@ async fn h265_from_webrtcbin_into_a_file() -> Result {
     tokio::spawn(async move { while events.next().await.is_some() {} });
     pipeline.play().await?;
     client.publish(&pipeline.element("send")?).await?;
-    recorded(recorder, &path, "hevc").await?;
+    whole(recorder, &path, "hevc").await?;
     client.leave().await;
     pipeline.stop().await
 }
