@@ -395,7 +395,7 @@ impl Receiver {
             return;
         };
         stream.reception.sender_report(now, ntp);
-        stream.clock.sender_report(ntp, rtp);
+        stream.clock.sender_report(now, ntp, rtp);
         clock_of(self.lines[stream.line].track, &mut |clock| {
             clock.sender_report(now, ntp)
         });

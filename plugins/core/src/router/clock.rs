@@ -13,6 +13,8 @@ const DRIFT_NS_PER_S: i64 = 100_000;
 const REPORT_DRIFT: i64 = 500;
 /// Reports this much apart, in nanoseconds, tell of a clock that was set or a source that paused: a late report is off by a quarter of it.
 const REPORT_STEP_NS: i64 = 100_000_000;
+/// A first report is believed at once when its timestamp is no further ahead of what has arrived, in nanoseconds: encoding takes as long.
+const PLAUSIBLE_LEAD_NS: i64 = 500_000_000;
 
 /// The mapping from a participant's wall clock to ours.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +71,21 @@ fn ntp_nanos(ntp: u64) -> i64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamClock {
     rate: u32,
-    report: Option<(i64, u32)>,
+    report: Option<Report>,
+    /// A report that did not fit what arrived, until another one says the same.
+    doubted: Option<Report>,
+    /// How far the last believed report was ahead of what had arrived, in nanoseconds.
+    lead: Option<i64>,
     arrival: Option<(Instant, u32)>,
+    /// The packet since the last report that was quickest to arrive.
+    quickest: Option<(Instant, u32)>,
+}
+
+/// A wall clock in nanoseconds, and the timestamp of that moment.
+#[derive(Clone, Copy, Debug)]
+struct Report {
+    ntp: i64,
+    rtp: u32,
 }
 
 impl StreamClock {
@@ -79,7 +94,10 @@ impl StreamClock {
         StreamClock {
             rate: rate.max(1),
             report: None,
+            doubted: None,
+            lead: None,
             arrival: None,
+            quickest: None,
         }
     }
 
@@ -87,21 +105,75 @@ impl StreamClock {
     ///
     /// Browsers take the time when sound is encoded for that of its capture, so load makes their reports late, never early: the
     /// earliest counts, as far as a clock does not drift.
-    pub(crate) fn sender_report(&mut self, ntp: u64, rtp: u32) {
-        let reported = ntp_nanos(ntp);
-        let ntp = match self.report {
-            Some((before, at)) => {
-                let passed = self.nanos(at, rtp);
-                let expected = before.saturating_add(passed);
-                let drift = passed.max(0) / 1_000_000 * REPORT_DRIFT;
-                match reported.saturating_sub(expected) {
-                    late if late.abs() > REPORT_STEP_NS => reported,
-                    late => expected.saturating_add(late.min(drift)),
-                }
-            }
-            None => reported,
+    ///
+    /// GStreamer reports timestamps that run ahead when its encoder's do (x265enc): a report that contradicts those before, and
+    /// the packets as well, counts only when the next one confirms it.
+    pub(crate) fn sender_report(&mut self, now: Instant, ntp: u64, rtp: u32) {
+        let reported = Report {
+            ntp: ntp_nanos(ntp),
+            rtp,
         };
-        self.report = Some((ntp, rtp));
+        let lead = self.lead_of(now, rtp);
+        self.quickest = None;
+        if let Some(expected) = self.report.map(|report| self.carried(report, rtp)) {
+            let late = reported.ntp.saturating_sub(expected.ntp);
+            if late.abs() <= REPORT_STEP_NS {
+                self.follow(expected, late, rtp);
+                self.lead = lead.or(self.lead);
+                self.doubted = None;
+                return;
+            }
+            if self.is_doubtful(reported, late, lead) {
+                self.report = Some(expected);
+                self.doubted = Some(reported);
+                return;
+            }
+        } else if lead.is_some_and(|lead| lead > PLAUSIBLE_LEAD_NS) && !self.confirms(reported) {
+            self.doubted = Some(reported);
+            return;
+        }
+        self.report = Some(reported);
+        self.lead = lead;
+        self.doubted = None;
+    }
+
+    /// Moves on to a report that says about the same as those before.
+    fn follow(&mut self, expected: Report, late: i64, rtp: u32) {
+        let passed = self.report.map_or(0, |report| self.nanos(report.rtp, rtp));
+        let drift = passed.max(0) / 1_000_000 * REPORT_DRIFT;
+        self.report = Some(Report {
+            ntp: expected.ntp.saturating_add(late.min(drift)),
+            rtp,
+        });
+    }
+
+    /// True when packets went on arriving as the reports before said, and not as this one does.
+    fn is_doubtful(&self, reported: Report, late: i64, lead: Option<i64>) -> bool {
+        let moved = self.lead.zip(lead).map(|(before, now)| now - before);
+        moved.is_some_and(|moved| moved.abs() > late.abs() / 2) && !self.confirms(reported)
+    }
+
+    /// True when the report before was doubted and says the same.
+    fn confirms(&self, reported: Report) -> bool {
+        self.doubted.is_some_and(|doubted| {
+            let carried = self.carried(doubted, reported.rtp);
+            reported.ntp.saturating_sub(carried.ntp).abs() <= REPORT_STEP_NS
+        })
+    }
+
+    /// What a report says of another timestamp.
+    fn carried(&self, report: Report, rtp: u32) -> Report {
+        Report {
+            ntp: report.ntp.saturating_add(self.nanos(report.rtp, rtp)),
+            rtp,
+        }
+    }
+
+    /// How long after `now` the sample of that timestamp would arrive, in nanoseconds, going by the packets since the last report.
+    fn lead_of(&self, now: Instant, rtp: u32) -> Option<i64> {
+        let (arrival, at) = self.quickest?;
+        let age = now.saturating_duration_since(arrival).as_nanos();
+        Some(self.nanos(at, rtp) - i64::try_from(age).unwrap_or(i64::MAX / 4))
     }
 
     /// When the sample of that timestamp was captured, and whether sender reports say so.
@@ -112,9 +184,12 @@ impl StreamClock {
         arrival: Instant,
     ) -> (Instant, bool) {
         let estimate = self.estimate(rtp, arrival);
+        if self.lead_of(arrival, rtp).is_none_or(|lead| lead > 0) {
+            self.quickest = Some((arrival, rtp));
+        }
         let reported = self
             .report
-            .and_then(|(ntp, at)| clock.local(ntp.checked_add(self.nanos(at, rtp))?));
+            .and_then(|report| clock.local(report.ntp.checked_add(self.nanos(report.rtp, rtp))?));
         match reported {
             Some(capture) => (capture, true),
             None => (estimate, false),
@@ -165,9 +240,9 @@ mod tests {
         let mut source = SourceClock::new(start);
         let (mut audio, mut video) = (StreamClock::new(48_000), StreamClock::new(90_000));
         source.sender_report(at(140), ntp(100)); // 40 ms on the way
-        audio.sender_report(ntp(100), 4_800);
+        audio.sender_report(at(140), ntp(100), 4_800);
         source.sender_report(at(510), ntp(500)); // 10 ms on the way
-        video.sender_report(ntp(500), 7_000);
+        video.sender_report(at(510), ntp(500), 7_000);
         let (a, a_sure) = audio.capture(&source, 4_800 + 48_000, at(1_200));
         let (v, v_sure) = video.capture(&source, 7_000 + 54_000, at(1_300));
         assert!(a_sure && v_sure);
@@ -183,10 +258,11 @@ mod tests {
     #[test]
     fn a_late_report_moves_a_stream_no_more_than_a_clock_drifts() {
         let mut stream = StreamClock::new(48_000);
+        let start = Instant::now();
         let mut takes = |late_us: u64, seconds: u32| {
             let at = ((u64::from(seconds) * 1_000_000 + late_us) << 32) / 1_000_000;
-            stream.sender_report((3_900_000_000 << 32) + at, seconds * 48_000);
-            let (nanos, _) = stream.report.expect("a report was taken");
+            stream.sender_report(start, (3_900_000_000 << 32) + at, seconds * 48_000);
+            let nanos = stream.report.expect("a report was taken").ntp;
             (nanos - ntp_nanos(ntp(0)) - i64::from(seconds) * 1_000_000_000) / 1_000
         };
         assert_eq!(takes(12_000, 0), 12_000 - 1, "the first counts as it is");
@@ -194,6 +270,72 @@ mod tests {
         assert!((7_480..=7_500).contains(&takes(30_000, 10)), "later");
         assert!((8_480..=8_500).contains(&takes(8_490, 15)), "by drift");
         assert!(takes(2_000_000, 20) > 1_999_000, "a clock that was set");
+    }
+
+    /// One packet of 20 ms after another, on the way for 30 ms, whose timestamps begin at 0.
+    fn played(stream: &mut StreamClock, start: Instant, ms: std::ops::Range<u64>) {
+        let source = SourceClock::new(start);
+        for ms in ms.step_by(20) {
+            let arrival = start + Duration::from_millis(ms + 30);
+            stream.capture(&source, ms as u32 * 90, arrival);
+        }
+    }
+
+    /// Where the stream's start is, in milliseconds of the sender's clock.
+    fn began(stream: &StreamClock) -> Option<i64> {
+        let report = stream.carried(stream.report?, 0);
+        Some((report.ntp - ntp_nanos(ntp(0)) + 500_000).div_euclid(1_000_000))
+    }
+
+    #[test]
+    fn reports_that_run_ahead_of_the_packets_are_not_believed() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut stream = StreamClock::new(90_000);
+        for (from, to) in [(0, 1_000), (1_000, 4_000), (4_000, 6_000)] {
+            played(&mut stream, start, from..to);
+            // Twice as fast as the packets.
+            stream.sender_report(at(to + 10), ntp(to), 2 * to as u32 * 90);
+            assert_eq!(began(&stream), None, "at {to}");
+        }
+        // It has come to its senses.
+        played(&mut stream, start, 6_000..8_000);
+        stream.sender_report(at(8_010), ntp(8_000), 8_000 * 90);
+        assert_eq!(began(&stream), Some(0));
+        // And goes wrong again.
+        played(&mut stream, start, 8_000..10_000);
+        stream.sender_report(at(10_010), ntp(10_000), 13_000 * 90);
+        assert_eq!(began(&stream), Some(0));
+    }
+
+    #[test]
+    fn an_encoder_that_takes_long_is_believed_when_it_repeats_itself() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut stream = StreamClock::new(90_000);
+        // What arrives at 1,000 was captured 2 s before.
+        played(&mut stream, start, 0..1_000);
+        stream.sender_report(at(1_010), ntp(3_000), 3_000 * 90);
+        assert_eq!(began(&stream), None);
+        played(&mut stream, start, 1_000..3_000);
+        stream.sender_report(at(3_010), ntp(5_000), 5_000 * 90);
+        assert_eq!(began(&stream), Some(0));
+    }
+
+    #[test]
+    fn a_source_that_paused_and_a_clock_that_was_set_are_believed_at_once() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut stream = StreamClock::new(90_000);
+        played(&mut stream, start, 0..2_000);
+        stream.sender_report(at(2_010), ntp(2_000), 2_000 * 90);
+        // Its clock stood still for 700 ms.
+        played(&mut stream, at(700), 2_000..4_000);
+        stream.sender_report(at(4_710), ntp(4_700), 4_000 * 90);
+        assert_eq!(began(&stream), Some(700));
+        played(&mut stream, at(700), 4_000..6_000);
+        stream.sender_report(at(6_710), ntp(60_000), 6_000 * 90);
+        assert_eq!(began(&stream), Some(54_000));
     }
 
     #[test]
@@ -215,7 +357,7 @@ mod tests {
         let mut source = SourceClock::new(start);
         let mut stream = StreamClock::new(90_000);
         source.sender_report(start, u64::MAX);
-        stream.sender_report(0, u32::MAX);
+        stream.sender_report(start, 0, u32::MAX);
         stream.capture(&source, 5, start);
         stream.capture(&source, 1 << 31, start);
     }

@@ -11,6 +11,9 @@ const SLEW: i64 = 100;
 /// An estimate this far off, in nanoseconds, is a new position rather than drift.
 const STEP: i64 = 1_000_000_000;
 
+/// What is later by the RTP clock is later by at least this in running time, in nanoseconds: what files can tell apart.
+const APART: i64 = 1_000_000;
+
 /// Arrivals are compared over one to two of these, in nanoseconds of media time.
 const WINDOW: i64 = 2_000_000_000;
 
@@ -69,6 +72,7 @@ impl Timeline {
 
     /// The running time of a packet. `estimate`: when it was captured; `None` to learn nothing from this packet.
     pub(super) fn stamp(&mut self, timestamp: u32, estimate: Option<Estimate>) -> Stamp {
+        let mut later = self.mapping.is_none();
         let mapping = match (&mut self.mapping, estimate) {
             (Some(mapping), _) => mapping,
             (none, Some(estimate)) => {
@@ -81,12 +85,18 @@ impl Timeline {
                 };
             }
         };
+        let before = mapping.newest;
         let jumped = mapping.advance(timestamp, estimate);
-        let newest = mapping.is_newest();
         let mut at = mapping.running_time();
-        if newest && let Some(last) = self.newest.filter(|last| at < *last) {
-            mapping.offset += last - at;
-            at = last;
+        later |= mapping.newest > before;
+        // Parsers and muxers drop the second of two pictures with one time.
+        let apart = if later { APART } else { 0 };
+        let least = self.newest.map(|last| last + apart);
+        if mapping.is_newest()
+            && let Some(least) = least.filter(|least| at < *least)
+        {
+            mapping.offset += least - at;
+            at = least;
         }
         self.newest = Some(self.newest.map_or(at, |last| last.max(at)));
         Stamp { at, jumped }
@@ -294,7 +304,21 @@ mod tests {
         let mut timeline = Timeline::new(1_000);
         timeline.stamp(0, certain(100 * MS));
         timeline.restart(90_000);
-        assert_eq!(timeline.stamp(77, certain(60 * MS)).at, 100 * MS);
+        assert_eq!(timeline.stamp(77, certain(60 * MS)).at, 100 * MS + APART);
+    }
+
+    #[test]
+    fn pictures_that_cannot_go_back_keep_different_times() {
+        let mut timeline = Timeline::new(90_000);
+        timeline.stamp(0, certain(5_000 * MS));
+        let mut last = 5_000 * MS;
+        for n in 1..5u32 {
+            let estimate = certain(1_000 * MS + i64::from(n) * 20 * MS);
+            let at = timeline.stamp(n * 1_800, estimate).at;
+            assert!(at > last, "picture {n} at {at}");
+            assert_eq!(timeline.stamp(n * 1_800, estimate).at, at, "one picture");
+            last = at;
+        }
     }
 
     #[test]
