@@ -4,6 +4,7 @@
 use super::client::{Client, Packet};
 use super::link::{Impairment, Link};
 use super::media;
+use super::wraps::{Direction, Wraps};
 use gst_rtc_core::data::{DataSpec, MAX_MESSAGE};
 use gst_rtc_core::engine::{
     Assign, Engine, EngineConfig, EngineEvent, Flush, Limits, SessionSpec, TrackSpec,
@@ -35,6 +36,7 @@ pub struct Lab {
     pub events: Vec<EngineEvent>,
     pub up: Vec<Link>,
     pub down: Vec<Link>,
+    pub wraps: Wraps,
     certificate: Arc<Certificate>,
     mail: BinaryHeap<Reverse<(Instant, u64, Mail)>>,
     posted: u64,
@@ -61,6 +63,7 @@ impl Lab {
             events: Vec::new(),
             up: Vec::new(),
             down: Vec::new(),
+            wraps: Wraps::default(),
             certificate,
             mail: BinaryHeap::new(),
             posted: 0,
@@ -409,6 +412,7 @@ impl Lab {
                     continue;
                 };
                 for data in datagrams {
+                    self.wraps.note(Direction::Down, client, &data);
                     for at in self.down[client].arrivals(self.now, data.len()) {
                         self.post(at, Mail::ToClient(client, data.clone()));
                     }
@@ -426,6 +430,7 @@ impl Lab {
     fn drain_client(&mut self, client: usize) {
         let from = self.clients[client].addr;
         for transmit in self.clients[client].drain(self.now) {
+            self.wraps.note(Direction::Up, client, &transmit.contents);
             for at in self.up[client].arrivals(self.now, transmit.contents.len()) {
                 self.post(at, Mail::ToServer(from, transmit.contents.to_vec()));
             }

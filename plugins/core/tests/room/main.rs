@@ -6,12 +6,14 @@ mod client;
 mod data;
 mod lab;
 mod link;
+mod long_call;
 mod media;
 mod pacing;
 mod red;
 mod replay;
 mod simulcast;
 mod speakers;
+mod wraps;
 
 use client::Packet;
 use gst_rtc_core::engine::{Assignment, CloseReason, EngineEvent};
@@ -22,11 +24,12 @@ use link::Impairment;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// A source of VP8: 30 frames a second, three packets each, a keyframe every `keyframes` frames.
+/// A source of VP8: 30 frames a second, `parts` packets each, a keyframe every `keyframes` frames.
 struct Camera {
     client: usize,
     id: u32,
     keyframes: u64,
+    parts: u64,
     frame: u64,
     sequence: u64,
     timestamp: u32,
@@ -40,6 +43,7 @@ impl Camera {
             client,
             id,
             keyframes: 30,
+            parts: 3,
             frame: 0,
             sequence: 1_000,
             timestamp: 1,
@@ -50,7 +54,7 @@ impl Camera {
 
     fn shoot(&mut self, lab: &mut Lab) {
         let keyframe = self.frame.is_multiple_of(self.keyframes);
-        for part in 0..3 {
+        for part in 0..self.parts {
             let payload = media::vp8(
                 self.sequence,
                 self.picture_id,
@@ -63,7 +67,7 @@ impl Camera {
                 pt: media::VP8_PT,
                 sequence: self.sequence,
                 timestamp: self.timestamp,
-                marker: part == 2,
+                marker: part + 1 == self.parts,
                 payload,
                 audio_level: None,
             };
