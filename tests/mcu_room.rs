@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `pipelines/mcu-room.toml`: pages in a room that is mixed.
 
-use gst_rtc::{Browser, Described, Result, Server, Visitor, check, my_turn};
+use gst_rtc::{Browser, Described, Page, Result, Server, Visitor, check, my_turn, whip};
 
 const TONE: &str = include_str!("pages/tone.js");
 
@@ -36,29 +36,38 @@ async fn person(
     Ok(visitor)
 }
 
-/// Waits until a track of the mix has the tones that are wanted, and not the one that is not.
-async fn hears(visitor: &Visitor, track: &str, without: Option<u32>) -> Result {
+/// Waits until a sound has the tones that are wanted, and not the one that is not. Without a track: that of a WHEP session.
+async fn hears(page: &Page, track: Option<&str>, without: Option<u32>) -> Result {
     let tones = PEOPLE.map(|(_, _, hertz)| hertz);
-    let has = |wanted: bool| {
-        let is = tones.map(|hertz| Some(hertz) != without);
-        (0..tones.len())
-            .filter(|n| is[*n] == wanted)
-            .collect::<Vec<_>>()
+    let pick = |own: bool| {
+        let of = tones.iter().enumerate();
+        let picked = of.filter(|(_, hertz)| (without == Some(**hertz)) == own);
+        picked.map(|(n, _)| n).collect::<Vec<_>>()
     };
-    let (others, own) = (has(true), has(false));
-    let what = format!("{track} of the mix without {without:?}");
+    let (own, others) = (pick(true), pick(false));
+    let name = track.map_or("null".to_owned(), |name| format!("'{name}'"));
+    let what = format!("sound of the mix without {without:?}");
     let condition = format!(
-        "hear('{track}', {tones:?}).then((heard) => {{
+        "hear({name}, {tones:?}).then((heard) => {{
             const least = heard && Math.min(...{others:?}.map((n) => heard[n]));
             return least > -50 && {own:?}.every((n) => heard[n] < least - {APART}) && heard;
         }})"
     );
-    visitor.page.wait_for::<Vec<f64>>(&what, &condition).await?;
+    page.wait_for::<Vec<f64>>(&what, &condition).await?;
+    Ok(())
+}
+
+/// Presses the button that changes between the mix and the others.
+async fn switch(page: &Page) -> Result {
+    page.wait_for::<bool>("a switch", "!document.getElementById('mix').hidden")
+        .await?;
+    page.eval::<bool>("(document.getElementById('mix').click(), true)")
+        .await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn each_page_sees_everybody_in_the_mix_and_hears_all_but_itself() -> Result {
+async fn a_page_switches_between_the_others_and_their_mix_without_itself() -> Result {
     let _turn = my_turn().await;
     let server = Server::serve(&[]).await?;
     let node = Described::start("mcu-room.toml", &server, &SMALL)?;
@@ -68,22 +77,32 @@ async fn each_page_sees_everybody_in_the_mix_and_hears_all_but_itself() -> Resul
     for one in PEOPLE {
         pages.push((person(&browser, &server, one).await?, one.2));
     }
-    for (visitor, own) in &pages {
+    pages[0].0.sees("carol").await?;
+    for (Visitor { page, .. }, own) in &pages {
+        switch(page).await?;
         let all = "(all => all.length === 3 && all)(colours())";
-        visitor
-            .page
-            .wait_for::<Vec<String>>("all colours in the mix", all)
+        page.wait_for::<Vec<String>>("all colours in the mix", all)
             .await?;
         // Besides everybody's sound one more, which nobody else gets.
-        let tracks: Vec<String> = visitor
-            .page
-            .wait_for("sounds", "mixes().length >= 2 && mixes()")
-            .await?;
-        let for_this = tracks.iter().filter(|track| *track != "audio");
-        let for_this: Vec<_> = for_this.collect();
+        let sounds = "mixes().length >= 2 && mixes()";
+        let tracks: Vec<String> = page.wait_for("sounds of the mix", sounds).await?;
+        let for_this: Vec<_> = tracks.iter().filter(|track| *track != "audio").collect();
         check!(for_this.len() == 1, "{tracks:?}");
-        hears(visitor, "audio", None).await?;
-        hears(visitor, for_this[0], Some(*own)).await?;
+        hears(page, Some(for_this[0]), Some(*own)).await?;
+        page.wait_for::<bool>("nothing but the mix", "rests()")
+            .await?;
     }
+    switch(&pages[0].0.page).await?;
+    pages[0].0.sees("carol").await?;
+
+    // A player needs no more than the mix.
+    let player = browser
+        .open(&format!("http://{}/", server.address()))
+        .await?;
+    whip::receive(&player, &server.whep("lobby", "mix")).await?;
+    player
+        .eval::<bool>(&format!("(() => {{ {TONE}; return true; }})()"))
+        .await?;
+    hears(&player, None, None).await?;
     node.stop().await
 }

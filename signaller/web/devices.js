@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Camera and microphone: opening, choosing, the level of the microphone.
+// Camera and microphone: opening and choosing.
 
 import { insecure, refusal } from './errors.js';
 
-const LEVEL_MS = 80;
 const media = navigator.mediaDevices;
 
 /** Fires `change`, and `lost` with the name of a device that went away. */
@@ -79,29 +78,6 @@ export async function captureScreen() {
 	} catch (error) {
 		if (error.name !== 'NotAllowedError') throw refusal(error, 'screen');
 	}
-}
-
-/** Returns a function that shows the loudness of a track, or of none, on a `<meter>`. */
-export function levelMeter(meter) {
-	let watched, audio, timer;
-	return (track) => {
-		if (track === watched) return;
-		watched = track;
-		clearInterval(timer);
-		audio?.close();
-		audio = track && new AudioContext();
-		meter.value = 0;
-		if (!track) return;
-		const analyser = audio.createAnalyser();
-		audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-		const samples = new Float32Array(analyser.fftSize);
-		timer = setInterval(() => {
-			if (audio.state === 'suspended') audio.resume();
-			analyser.getFloatTimeDomainData(samples);
-			const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
-			meter.value = 1 + Math.log10(power + 1e-9) / 6; // −60 dB … 0 dB
-		}, LEVEL_MS);
-	};
 }
 
 /** Kept for the next visit, where the browser allows it. */

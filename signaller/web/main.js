@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The page: name and devices, then the room. Parameters: name, join=1, camera=0, microphone=0, mode, token, height, embed=1,
-// controls=0. `window.gstRtc.room` is the Room; `body[data-state]` says where the page is.
+// The page: name and devices, then the room. Parameters: name, join=1, camera=0, microphone=0, mix=1, mode, token, height,
+// embed=1, controls=0. `window.gstRtc.room` is the Room; `body[data-state]` says where the page is.
 
-import { Devices, captureScreen, levelMeter, recall, remember } from './devices.js';
+import { Devices, captureScreen, recall, remember } from './devices.js';
 import { lost, noNode } from './errors.js';
 import { clear, notice } from './notices.js';
 import { Room, SCREEN } from './rtc.js';
@@ -10,6 +10,8 @@ import { Stage } from './stage.js';
 
 const DEVICES = { camera: 'video', microphone: 'audio' };
 const FIGURES_MS = 2_000;
+/** The name of the participant that is a mix of the others, where the node makes one. */
+const MIX = 'mix';
 const { body } = document;
 const address = location.origin + location.pathname;
 const roomName = location.pathname.split('/r/')[1] ?? '';
@@ -18,8 +20,8 @@ const ui = Object.fromEntries([...document.querySelectorAll('[id]')].map((elemen
 
 const devices = new Devices(Math.min(2160, Math.max(90, Number(given.height) || 720)));
 const stage = new Stage(ui, (silent) => { ui.hear.hidden = !silent; }, (...wish) => room?.prefer(...wish));
-const watch = levelMeter(ui.level);
 let muted = given.microphone === '0';
+let mixed = given.mix === '1';
 let opening;
 let room = null;
 window.gstRtc = { get room() { return room; } };
@@ -91,8 +93,12 @@ function listen() {
 	on('media', ({ participant, track, media }) => {
 		stage.media(participant, track, media);
 		stage.muted(participant, track, room.participants.get(participant)?.tracks.get(track)?.muted);
+		choose();
 	});
-	on('mediaended', ({ participant, track }) => stage.media(participant, track, null));
+	on('mediaended', ({ participant, track }) => {
+		stage.media(participant, track, null);
+		choose();
+	});
 	on('speaking', ({ participant, speaking }) => stage.tile(participant === room.id ? 'self' : participant)?.mark('speaking', speaking));
 	on('quality', (detail) => stage.tile(detail.participant, detail.track)?.offer(detail));
 	on('published', ({ track, publication: { media } }) => {
@@ -106,11 +112,30 @@ function listen() {
 }
 
 function showPeople(news) {
-	const count = room.participants.size + 1;
+	choose();
+	const count = room.participants.size + (findMix() ? 0 : 1);
 	ui.count.textContent = count === 1 ? '1 participant' : `${count} participants`;
 	if (count > 1) clear('alone');
 	else notice(`Nobody else is here yet. Send them this address: ${address}`, 'alone');
 	if (room.state === 'joined' && news) notice(news);
+}
+
+const findMix = () => [...room.participants.values()].find(({ name }) => name === MIX)?.id;
+
+/** Takes either the mix or the others. Of the sound of the mix that without ourselves, where there is one. */
+function choose() {
+	const mix = findMix();
+	ui.mix.hidden = !mix;
+	ui.mix.ariaPressed = mixed;
+	const wanted = (id) => (id === mix) === (mixed && Boolean(mix));
+	const sounds = [...room.received.values()].filter(({ receiver }) => receiver.track.kind === 'audio');
+	const own = sounds.some(({ participant, track }) => participant === mix && track !== 'audio');
+	for (const { participant, track, receiver } of sounds) {
+		const heard = wanted(participant) && !(participant === mix && own && track === 'audio');
+		stage.media(participant, track, heard ? receiver.track : null);
+		room.prefer(participant, track, { paused: !heard });
+	}
+	stage.only(wanted);
 }
 
 function showConnection() {
@@ -144,7 +169,6 @@ async function showDevices() {
 	if (microphone) microphone.enabled = !muted;
 	ui.mute.ariaPressed = muted || !microphone;
 	ui['camera-off'].ariaPressed = !camera;
-	watch(microphone);
 	stage.media('self', 'video', camera);
 	stage.muted('self', 'audio', muted || !microphone);
 	for (const device of Object.keys(DEVICES)) {
@@ -190,19 +214,13 @@ async function copy() {
 const clicks = {
 	mute: toggleMute, 'camera-off': toggleCamera, share: toggleScreen, leave: () => room.leave(),
 	more: () => ui.settings.showModal(), copy, hear: () => stage.play(),
+	mix: () => choose(mixed = !mixed),
 };
 for (const [id, act] of Object.entries(clicks)) ui[id].onclick = act;
 for (const device of Object.keys(DEVICES)) ui[device].onchange = () => start(device, ui[device].value);
-ui.keys.checked = recall('keys') !== 'off';
-ui.keys.onchange = () => remember('keys', ui.keys.checked ? 'on' : 'off');
 ui.enter.onsubmit = enter;
 devices.addEventListener('change', showDevices);
 devices.addEventListener('lost', ({ detail: device }) => notice(`The ${device} was disconnected.`, device));
-addEventListener('keydown', (event) => {
-	const button = ui[{ m: 'mute', v: 'camera-off', s: 'share' }[event.key]];
-	if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !ui.keys.checked) return;
-	if (!event.target.closest('input, select, dialog') && button?.checkVisibility()) button.click();
-});
 addEventListener('pagehide', () => room?.leave());
 setInterval(async () => {
 	for (const row of await room?.stats() ?? []) stage.tile(row.id, row.track)?.measure(row);

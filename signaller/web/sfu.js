@@ -52,7 +52,9 @@ export class SfuTransport {
 	}
 
 	prefer(participant, track, wish) {
-		this.#wishes.set(`${participant} ${track}`, wish);
+		const key = `${participant} ${track}`;
+		if (JSON.stringify(this.#wishes.get(key)) === JSON.stringify(wish)) return;
+		this.#wishes.set(key, wish);
 		for (const slot of this.slots.values()) if (same(slot)({ participant, track })) this.#ask(slot);
 	}
 

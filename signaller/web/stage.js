@@ -50,6 +50,12 @@ export class Stage {
 		this.#layout();
 	}
 
+	/** Shows the tiles of those that are wanted, and one’s own. */
+	only(wanted) {
+		for (const { id, element } of this.#tiles.values()) element.hidden = id !== 'self' && !wanted(id);
+		this.#layout();
+	}
+
 	play() {
 		for (const tile of this.#tiles.values()) tile.play();
 	}
@@ -74,7 +80,7 @@ export class Stage {
 
 	/** Finds the number of columns that makes the tiles largest. */
 	#layout() {
-		const shown = '.tile:is(:not([data-off]), [data-track=video])';
+		const shown = '.tile:not([hidden]):is(:not([data-off]), [data-track=video])';
 		this.featured.hidden = !this.featured.querySelector(shown);
 		const count = this.grid.querySelectorAll(shown).length;
 		let best = LEAST_PX;
@@ -140,6 +146,7 @@ class Tile {
 
 	listen(track, media) {
 		const audio = this.#audios.get(track) ?? new Audio();
+		if (media && audio.srcObject?.getTracks()[0] === media) return;
 		audio.srcObject = media && new MediaStream([media]);
 		this.#audios[media ? 'set' : 'delete'](track, audio);
 		this.play();
@@ -188,6 +195,7 @@ class Tile {
 		const wish = {
 			width: Math.round(this.element.clientWidth * scale), height: Math.round(this.element.clientHeight * scale),
 			priority: this.pinned ? 'pinned' : this.camera ? 'normal' : 'screen', layer: chosen ? { encoding, spatial, temporal } : null,
+			paused: this.element.hidden,
 		};
 		return this.#wish === (this.#wish = JSON.stringify(wish)) ? null : wish;
 	}

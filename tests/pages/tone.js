@@ -31,18 +31,22 @@ const mixed = (room) => [...room.received.values()].filter(({ participant }) => 
 // The names of the sound tracks that the mix gives to this page.
 globalThis.mixes = () => mixed(globalThis.gstRtc.room).filter(({ receiver }) => receiver.track.kind === 'audio').map(({ track }) => track);
 
-// How loud each tone is, in decibels of full scale, in a track of the mix; null while there is none.
+// The receiver of a sound track of the mix; without a name that of a WHEP session.
+const receiverOf = (name) => name
+  ? mixed(globalThis.gstRtc.room).find(({ track }) => track === name)?.receiver
+  : globalThis.pc.getReceivers().find(({ track }) => track.kind === 'audio');
+
+// How loud each tone is, in decibels of full scale; null while there is no such track.
 globalThis.hear = async (name, tones) => {
-  const found = mixed(globalThis.gstRtc.room).find(({ track }) => track === name);
-  if (!found) return null;
-  globalThis.ears ??= {};
-  if (globalThis.ears[name]?.track !== found.receiver.track) {
+  const track = receiverOf(name)?.track;
+  if (!track) return null;
+  if (globalThis.ear?.track !== track) {
     const audio = new AudioContext({ sampleRate: 48_000 });
     const analyser = new AnalyserNode(audio, { fftSize: 16_384, smoothingTimeConstant: 0 });
-    audio.createMediaStreamSource(new MediaStream([found.receiver.track])).connect(analyser);
-    globalThis.ears[name] = { track: found.receiver.track, audio, analyser };
+    audio.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+    globalThis.ear = { track, audio, analyser };
   }
-  const { audio, analyser } = globalThis.ears[name];
+  const { audio, analyser } = globalThis.ear;
   await new Promise((resolve) => { setTimeout(resolve, 500); });
   const bins = new Float32Array(analyser.frequencyBinCount);
   analyser.getFloatFrequencyData(bins);
@@ -51,6 +55,15 @@ globalThis.hear = async (name, tones) => {
     const bin = Math.round(hertz / width);
     return Math.max(-200, ...bins.slice(bin - 2, bin + 3));
   });
+};
+
+// Whether nothing more comes of anybody, the mix left out.
+globalThis.rests = async () => {
+  const packets = async () => (await globalThis.gstRtc.room.stats()).filter(({ participant }) => participant !== 'mix')
+    .map(({ packetsReceived }) => packetsReceived).join();
+  const before = await packets();
+  await new Promise((resolve) => { setTimeout(resolve, 1000); });
+  return await packets() === before;
 };
 
 // Which of red, green and blue the picture of the mix shows.
