@@ -108,6 +108,20 @@ impl Coturn {
         format!("turns://{USER}:{PASSWORD}@{address}")
     }
 
+    /// What makes an element use it by UDP, TCP and TLS.
+    pub fn ways(&self) -> [String; 3] {
+        let tls_ca_file = self.ca_file();
+        [
+            format!("turn-server={}", self.turn_uri("")),
+            format!("turn-server={}", self.turn_uri("?transport=tcp")),
+            format!(
+                "turn-server={} tls-ca-file={}",
+                self.turns_uri(),
+                tls_ca_file.display()
+            ),
+        ]
+    }
+
     /// `stun://…`.
     pub fn stun_uri(&self) -> String {
         format!("stun://{}", self.address())

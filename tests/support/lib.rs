@@ -23,6 +23,7 @@ pub mod pictures;
 pub mod pipeline;
 pub mod process;
 pub mod raw_peer;
+pub mod relay_client;
 pub mod server;
 pub mod spaces;
 mod turn_taking;

@@ -220,7 +220,8 @@ pub fn rtp(first: u8, payload_type: u8, rest: &[u8]) -> Vec<u8> {
     packet
 }
 
-fn offer(local: SocketAddr, fingerprint: &Fingerprint, setup: Setup) -> String {
+/// The offer of one that publishes video from there.
+pub fn offer(local: SocketAddr, fingerprint: &Fingerprint, setup: Setup) -> String {
     let setup = match setup {
         Setup::ActPass => "actpass",
         Setup::Active => "active",
