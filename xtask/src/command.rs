@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Running other programs, with the command line shown first.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -34,6 +35,28 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{shown}` failed: {status}")),
         Err(error) => Err(format!("cannot start `{shown}`: {error}")),
+    }
+}
+
+/// Like [`run`], and hands on each line of its error output after showing it.
+pub(crate) fn run_watched(
+    command: &mut Command,
+    mut watch: impl FnMut(&str),
+) -> Result<(), String> {
+    let shown = shown(command);
+    eprintln!("$ {shown}");
+    let failed = |error| format!("cannot run `{shown}`: {error}");
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let errors = child.stderr.take().expect("it was asked for");
+    for line in BufReader::new(errors).split(b'\n') {
+        let line = line.map_err(failed)?;
+        let line = String::from_utf8_lossy(&line);
+        eprintln!("{line}");
+        watch(&line);
+    }
+    match child.wait().map_err(failed)? {
+        status if status.success() => Ok(()),
+        status => Err(format!("`{shown}` failed: {status}")),
     }
 }
 
