@@ -199,7 +199,10 @@ impl State {
                 ice: IceRole::Full,
                 local_ufrag: session.local.ufrag.clone(),
                 local_pwd: session.local.pwd.clone(),
-                local_candidates: self.settings.network.own(worker),
+                local_candidates: self
+                    .settings
+                    .network
+                    .own(worker, &accepted.remote.candidates),
                 remote: accepted.remote,
                 dtls_client: accepted.dtls_client,
                 receive,

@@ -27,7 +27,7 @@ impl Network {
     /// The candidates to announce for a worker: UDP, and TCP for those that no UDP reaches.
     pub(super) fn announced(&self, worker: u8) -> Vec<Candidate> {
         let mut addresses = Vec::new();
-        for address in self.hosts(worker) {
+        for address in self.hosts(worker, false) {
             let ip = self
                 .public
                 .filter(|public| public.is_ipv4() == address.is_ipv4())
@@ -40,9 +40,11 @@ impl Network {
         candidates(&addresses)
     }
 
-    /// The candidates a session that dials sends from: our own addresses, whatever others see. TCP is for others to dial in.
-    pub(super) fn own(&self, worker: u8) -> Vec<Candidate> {
-        udp(candidates(&self.hosts(worker)))
+    /// The candidates a session sends from: our own addresses, whatever others see. TCP is for others to dial in. A peer that is
+    /// to be found on this host alone is met there.
+    pub(super) fn own(&self, worker: u8, remote: &[Candidate]) -> Vec<Candidate> {
+        let met_here = remote.iter().any(|peer| peer.addr.ip().is_loopback());
+        udp(candidates(&self.hosts(worker, met_here)))
     }
 
     /// The candidates to announce for a session that dials.
@@ -50,7 +52,9 @@ impl Network {
         udp(self.announced(worker))
     }
 
-    fn hosts(&self, worker: u8) -> Vec<SocketAddr> {
+    /// What a worker is bound to, interface by interface. Those for this host alone are left out where there are others, unless
+    /// `loopback` wants them or they were asked for.
+    fn hosts(&self, worker: u8, loopback: bool) -> Vec<SocketAddr> {
         let bound = self
             .bound
             .get(usize::from(worker))
@@ -66,7 +70,7 @@ impl Network {
             .iter()
             .flat_map(|address| expand(*address, &interfaces))
             .collect();
-        if hosts.iter().any(|host| !host.ip().is_loopback()) && any {
+        if any && !loopback && hosts.iter().any(|host| !host.ip().is_loopback()) {
             hosts.retain(|host| !host.ip().is_loopback() || bound.contains(host));
         }
         hosts.truncate(MOST);
@@ -197,7 +201,7 @@ mod tests {
             addresses(&network.announced(0), Proto::Udp),
             ["203.0.113.7:5000", "[fd00::1]:5000"]
         );
-        assert_eq!(addresses(&network.own(0), Proto::Udp).len(), 3);
+        assert_eq!(addresses(&network.own(0, &[]), Proto::Udp).len(), 3);
     }
 
     #[test]
@@ -210,6 +214,14 @@ mod tests {
                 .all(|c| c.addr.port() == 5000 && !c.addr.ip().is_unspecified()),
             "{announced:?}"
         );
+    }
+
+    #[test]
+    fn a_peer_on_this_host_alone_is_met_there() {
+        let network = network(&["0.0.0.0:5000"], None);
+        let here = candidate(Proto::Udp, 0, "127.0.0.1:6000".parse().expect("an address"));
+        let own = network.own(0, std::slice::from_ref(&here));
+        assert!(addresses(&own, Proto::Udp).contains(&"127.0.0.1:5000".to_owned()));
     }
 
     #[test]

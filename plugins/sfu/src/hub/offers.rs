@@ -119,7 +119,10 @@ impl State {
             ice: IceRole::Lite,
             local_ufrag: local.ufrag.clone(),
             local_pwd: local.pwd.clone(),
-            local_candidates: self.settings.network.own(worker),
+            local_candidates: self
+                .settings
+                .network
+                .own(worker, &description.transport.candidates),
             remote: description.transport.clone(),
             dtls_client: answer.dtls_client,
             receive: received(&lines),
