@@ -5,7 +5,7 @@ mod support;
 
 use gst_rtc_signaller::protocol::{IceServer, Mode};
 use gst_rtc_signaller::rooms::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Hall, OFFER, id};
 
@@ -190,6 +190,23 @@ fn offers_go_to_the_node_and_answers_come_back() {
         offer["session"],
         "a renegotiation keeps the session"
     );
+}
+
+#[test]
+fn the_node_hears_what_is_encrypted_end_to_end() {
+    let mut hall = Hall::new();
+    let (node, _) = hall.node(None);
+    for (name, field, told) in [
+        ("alice", json!(true), json!(true)),
+        ("bob", json!(false), Value::Null),
+    ] {
+        let (peer, _) = hall.join("lobby", name);
+        hall.say(
+            peer,
+            json!({"type": "publish", "sdp": OFFER, "encrypted": field}),
+        );
+        assert_eq!(hall.expect(node, "offer")["encrypted"], told);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 use async_tungstenite::tokio::connect_async;
 use async_tungstenite::tungstenite::Error;
 use async_tungstenite::tungstenite::client::IntoClientRequest;
+use serde_json::{Value, json};
 use support::net::{FRAGMENT, SDP, Socket, http, node, read, server};
 use support::{ANSWER, OFFER};
 use tokio::io::AsyncWriteExt;
@@ -227,4 +228,26 @@ async fn pages_of_other_origins_need_permission() {
         }
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_publisher_says_in_its_query_what_is_encrypted_end_to_end() {
+    let server = server().await;
+    let mut node = Socket::open(&server, "/ws").await;
+    node.say(json!({"type": "node", "version": 1})).await;
+    node.expect("nodeReady").await;
+    for (path, told) in [
+        ("/whip/lobby?name=a&encrypted=1", json!(true)),
+        ("/whip/lobby?name=b", Value::Null),
+        ("/whep/lobby?encrypted=1", Value::Null),
+    ] {
+        let answer = async {
+            let offer = node.expect("offer").await;
+            assert_eq!(offer["encrypted"], told, "{path}");
+            node.say(json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}))
+                .await;
+        };
+        let (reply, ()) = tokio::join!(http(&server, "POST", path, &[SDP], OFFER), answer);
+        assert_eq!(reply.status, 201, "{path}");
+    }
 }

@@ -186,6 +186,7 @@ fn track(id: u32, payload: PayloadParams) -> TrackSpec {
         payloads: vec![payload],
         audience: None,
         home: 0,
+        encrypted: false,
     }
 }
 

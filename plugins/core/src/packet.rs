@@ -3,7 +3,7 @@
 
 use crate::codec::{self, Codec, Dependency, DependencyReader};
 use crate::id::TrackId;
-use crate::media::{Extension, ExtensionMap};
+use crate::media::{Extension, ExtensionMap, MediaKind};
 use crate::rtp;
 use std::ops::Range;
 use std::time::Instant;
@@ -25,6 +25,8 @@ pub struct MediaPacket {
     pub epoch: u32,
     /// Codec of the payload.
     pub codec: Codec,
+    /// The payload is encrypted end to end: nothing is to be read from it, or written to it.
+    pub encrypted: bool,
     /// RTP clock rate in Hz.
     pub clock_rate: u32,
     /// Sequence number, extended to 64 bits so that it never wraps.
@@ -66,6 +68,8 @@ pub struct Origin {
     pub sequence: u64,
     /// Codec.
     pub codec: Codec,
+    /// Whether the payload is encrypted end to end.
+    pub encrypted: bool,
     /// Clock rate in Hz.
     pub clock_rate: u32,
     /// When it came in.
@@ -89,12 +93,13 @@ impl MediaPacket {
             layer: origin.layer,
             epoch: origin.epoch,
             codec: origin.codec,
+            encrypted: origin.encrypted,
             clock_rate: origin.clock_rate,
             sequence: origin.sequence,
             timestamp: header.timestamp,
             marker: header.marker,
             payload_type: header.payload_type,
-            description: codec::describe(origin.codec, &data[header.payload.clone()]),
+            description: describe(&origin, &data[header.payload.clone()]),
             arrival: origin.arrival,
             capture: origin.capture,
             capture_synced: origin.capture_synced,
@@ -176,7 +181,7 @@ impl MediaPacket {
 
     /// Of redundant audio (RFC 2198) a packet with its newest frame only, for those who take no other. `None`: it is none.
     pub fn newest_frame(&self) -> Option<MediaPacket> {
-        if self.codec != Codec::Red {
+        if self.codec != Codec::Red || self.encrypted {
             return None;
         }
         let primary = codec::red::primary(self.payload())?;
@@ -206,8 +211,23 @@ impl MediaPacket {
         )
     }
 
+    /// True when nothing says where its pictures begin, and where decoding can.
+    pub fn is_opaque(&self) -> bool {
+        let video = self.codec.kind() == MediaKind::Video;
+        self.encrypted && video && self.dependency.is_none()
+    }
+
     /// The SSRC as received.
     pub fn ssrc(&self) -> u32 {
         self.header.ssrc
+    }
+}
+
+/// What the payload says of itself, if anybody can read it. Sound needs no reading.
+fn describe(origin: &Origin, payload: &[u8]) -> codec::Description {
+    if origin.encrypted && origin.codec.kind() == MediaKind::Video {
+        codec::Description::default()
+    } else {
+        codec::describe(origin.codec, payload)
     }
 }

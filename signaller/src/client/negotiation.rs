@@ -25,7 +25,11 @@ pub(super) async fn publish(link: &Link, leg: &Leg) -> Result<(), ClientError> {
     wait_for_media(leg).await?;
     let (sdp, offer) = offer(leg).await?;
     let reply = link
-        .request_sent(ClientMessage::Publish { request: None, sdp })
+        .request_sent(ClientMessage::Publish {
+            request: None,
+            sdp,
+            encrypted: false,
+        })
         .await?;
     set_local(leg, &offer).await?;
     match reply.reply().await? {

@@ -133,9 +133,10 @@ impl Task {
         let number = self.next_request;
         self.next_request += 1;
         let numbered = match message {
-            ClientMessage::Publish { sdp, .. } => ClientMessage::Publish {
+            ClientMessage::Publish { sdp, encrypted, .. } => ClientMessage::Publish {
                 request: Some(number),
                 sdp,
+                encrypted,
             },
             ClientMessage::Subscribe { sdp, .. } => ClientMessage::Subscribe {
                 request: Some(number),

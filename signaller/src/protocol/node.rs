@@ -320,6 +320,9 @@ pub enum ServerMessage {
         sdp: String,
         /// Only this participant's tracks, by name; none: all, assigned automatically.
         of: Option<String>,
+        /// The tracks that this offer adds are encrypted end to end.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        encrypted: bool,
     },
     /// Guest: the home node's answer.
     Answer {

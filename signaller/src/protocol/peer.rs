@@ -56,6 +56,9 @@ pub enum ClientMessage {
         request: Option<u64>,
         /// The offer.
         sdp: String,
+        /// The tracks that this offer adds are encrypted end to end.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        encrypted: bool,
     },
     /// Offer to receive; the same again renegotiates.
     Subscribe {

@@ -77,6 +77,7 @@ impl Rooms {
             session: Some(session),
             of: offer.of,
             sdp: offer.sdp,
+            encrypted: false,
         };
         self.offer(&name, offer, origin).map(drop)
     }

@@ -59,6 +59,8 @@ pub enum HttpRequest {
         name: Option<String>,
         /// The offer.
         sdp: String,
+        /// WHIP: what is published is encrypted end to end.
+        encrypted: bool,
     },
     /// `PATCH` on a session: more candidates.
     Trickle {
@@ -127,7 +129,8 @@ impl Rooms {
                 room,
                 name,
                 sdp,
-            } => match self.create(to, resource, &room, name, sdp) {
+                encrypted,
+            } => match self.create(to, resource, &room, name, (sdp, encrypted)) {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
@@ -170,7 +173,7 @@ impl Rooms {
         resource: Resource,
         room: &RoomName,
         name: Option<String>,
-        sdp: String,
+        (sdp, encrypted): (String, bool),
     ) -> Result<(), Refusal> {
         super::offer::check_sdp(&sdp)?;
         self.needs_mode(room, Mode::Sfu, resource.as_str())?;
@@ -207,6 +210,7 @@ impl Rooms {
             session: None,
             of,
             sdp,
+            encrypted,
         };
         let offered = self.offer(room, offer, Origin::Http(to));
         if offered.is_err() {

@@ -43,6 +43,8 @@ pub(super) struct Offer {
     pub(super) session: Option<SessionId>,
     pub(super) of: Option<String>,
     pub(super) sdp: String,
+    /// The tracks it adds are encrypted end to end.
+    pub(super) encrypted: bool,
 }
 
 impl Rooms {
@@ -95,6 +97,7 @@ impl Rooms {
             session: id.clone().into(),
             sdp: offer.sdp,
             of,
+            encrypted: offer.encrypted,
         };
         self.tell_node(&node, message);
         Ok(id)

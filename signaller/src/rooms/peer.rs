@@ -47,11 +47,17 @@ impl Rooms {
                 Code::BadMessage,
                 "this connection has joined already; open another one for another participant",
             )),
-            ClientMessage::Publish { request, sdp } => {
-                self.peer_offers(connection, room, id, Direction::Publish, request, sdp)
+            ClientMessage::Publish {
+                request,
+                sdp,
+                encrypted,
+            } => {
+                let way = (Direction::Publish, encrypted);
+                self.peer_offers(connection, room, id, way, request, sdp)
             }
             ClientMessage::Subscribe { request, sdp } => {
-                self.peer_offers(connection, room, id, Direction::Subscribe, request, sdp)
+                let way = (Direction::Subscribe, false);
+                self.peer_offers(connection, room, id, way, request, sdp)
             }
             ClientMessage::Unpublish { request } => {
                 self.peer_ends(room, id, Direction::Publish)?;
@@ -90,7 +96,7 @@ impl Rooms {
         connection: ConnectionId,
         room: &RoomName,
         id: &ParticipantId,
-        direction: Direction,
+        (direction, encrypted): (Direction, bool),
         request: Option<u64>,
         sdp: String,
     ) -> Result<(), Refusal> {
@@ -106,6 +112,7 @@ impl Rooms {
             session,
             of: None,
             sdp,
+            encrypted,
         };
         self.offer(
             room,

@@ -25,6 +25,8 @@ const BODY: Duration = Duration::from_secs(15);
 struct Who {
     name: Option<String>,
     participant: Option<String>,
+    /// `1`: what is published is encrypted end to end.
+    encrypted: Option<String>,
 }
 
 /// `/whip/{room}` or `/whep/{room}`.
@@ -133,6 +135,7 @@ async fn create(
         Resource::Whip => who.name,
         Resource::Whep => who.participant,
     };
+    let encrypted = matches!(who.encrypted.as_deref(), Some("1" | "true"));
     match app
         .switchboard
         .ask(HttpRequest::Create {
@@ -140,6 +143,7 @@ async fn create(
             room,
             name,
             sdp,
+            encrypted: encrypted && resource == Resource::Whip,
         })
         .await?
     {

@@ -208,6 +208,7 @@ pub fn whip(name: &str, participant: &str) -> HttpRequest {
         room: room(name),
         name: Some(participant.to_owned()),
         sdp: OFFER.to_owned(),
+        encrypted: false,
     }
 }
 
@@ -217,5 +218,6 @@ pub fn whep(name: &str, participant: Option<&str>) -> HttpRequest {
         room: room(name),
         name: participant.map(str::to_owned),
         sdp: OFFER.to_owned(),
+        encrypted: false,
     }
 }

@@ -152,6 +152,7 @@ impl Room {
             payloads: media::payloads(),
             audience: None,
             home: 0,
+            encrypted: false,
         };
         self.engine.add_track(self.now, track);
         self.open(vec![(TRACK, receive)], Vec::new());

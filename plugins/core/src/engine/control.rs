@@ -316,7 +316,7 @@ impl Engine {
             return;
         }
         let track = wanted.and_then(|id| self.router.track(id));
-        slot.show(track.map(|t| (t.spec.id, t.spec.payloads.as_slice())));
+        slot.show(track.map(|track| &track.spec));
         if let Some(old) = shown {
             self.unsubscribe(old, subscriber);
         }

@@ -98,14 +98,13 @@ impl Engine {
             *next_epoch += 1;
             *next_epoch
         };
-        let mut clock_of = |track: TrackId| {
-            router
-                .source(track)
-                .map(|(_, participant)| participant.clock)
+        let mut source_of = |track: TrackId| {
+            let (track, participant) = router.source(track)?;
+            Some((participant.clock, track.spec.encrypted))
         };
         let receiver = &mut self.peers[key].receiver;
         let dropped = receiver.counters.dropped();
-        let received = receiver.receive(now, data, &mut new_epoch, &mut clock_of);
+        let received = receiver.receive(now, data, &mut new_epoch, &mut source_of);
         self.stats.invalid_rtp += receiver.counters.dropped() - dropped;
         if let Some(packet) = received {
             self.route(now, packet);
@@ -271,8 +270,9 @@ impl Engine {
         capture: Instant,
     ) -> Option<MediaPacket> {
         let header = Header::parse(data).ok()?;
-        let payloads = &self.router.track(id)?.spec.payloads;
-        let params = payloads.iter().find(|p| p.pt == header.payload_type)?;
+        let spec = &self.router.track(id)?.spec;
+        let encrypted = spec.encrypted;
+        let params = spec.payloads.iter().find(|p| p.pt == header.payload_type)?;
         let (codec, clock_rate) = (params.codec, params.clock_rate);
         let (sequence, epoch) = self.local_number(id, &header);
         let origin = Origin {
@@ -281,6 +281,7 @@ impl Engine {
             epoch,
             sequence,
             codec,
+            encrypted,
             clock_rate,
             arrival: now,
             capture,

@@ -69,6 +69,9 @@ pub struct TrackSpec {
     pub audience: Option<ParticipantId>,
     /// The worker it comes in at: its session's, or the one a pad feeds.
     pub home: u8,
+    /// Its payloads are encrypted end to end: they are neither read nor changed. What there is to know of them is taken from header
+    /// extensions; without dependency descriptors a switch takes effect at once, and a keyframe is asked for.
+    pub encrypted: bool,
 }
 
 /// Which tracks the slots of a session show when nobody says otherwise.

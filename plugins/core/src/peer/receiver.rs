@@ -126,7 +126,7 @@ impl Receiver {
         now: Instant,
         data: &[u8],
         next_epoch: &mut impl FnMut() -> u32,
-        clock_of: &mut impl FnMut(TrackId) -> Option<SourceClock>,
+        source_of: &mut impl FnMut(TrackId) -> Option<(SourceClock, bool)>,
     ) -> Option<MediaPacket> {
         let Ok(header) = Header::parse(data) else {
             self.counters.malformed += 1;
@@ -137,8 +137,8 @@ impl Receiver {
         stream.packets += 1;
         stream.bytes += data.len() as u64;
         match stream.role {
-            Role::Media => self.media(now, index, header, data, next_epoch, clock_of),
-            Role::Repair => self.repaired(now, index, &header, data, clock_of),
+            Role::Media => self.media(now, index, header, data, next_epoch, source_of),
+            Role::Repair => self.repaired(now, index, &header, data, source_of),
         }
     }
 
@@ -149,7 +149,7 @@ impl Receiver {
         header: Header,
         data: &[u8],
         next_epoch: &mut impl FnMut() -> u32,
-        clock_of: &mut impl FnMut(TrackId) -> Option<SourceClock>,
+        source_of: &mut impl FnMut(TrackId) -> Option<(SourceClock, bool)>,
     ) -> Option<MediaPacket> {
         let Some(params) = self
             .payload(self.streams[index].line, header.payload_type)
@@ -158,7 +158,10 @@ impl Receiver {
             self.counters.unknown_payload += 1;
             return None;
         };
-        if params.codec == Codec::Red && !self.is_redundant(index, &data[header.payload.clone()]) {
+        let track = self.lines[self.streams[index].line].track;
+        let (_, encrypted) = source_of(track)?;
+        let payload = &data[header.payload.clone()];
+        if params.codec == Codec::Red && !encrypted && !self.is_redundant(index, payload) {
             self.counters.malformed += 1;
             return None;
         }
@@ -170,7 +173,15 @@ impl Receiver {
                 sequence
             }
         };
-        self.packet(now, index, header, data.into(), sequence, &params, clock_of)
+        self.packet(
+            now,
+            index,
+            header,
+            data.into(),
+            sequence,
+            &params,
+            source_of,
+        )
     }
 
     /// True when a payload holds redundant audio whose newest frame is of a format of the m-line.
@@ -187,7 +198,7 @@ impl Receiver {
         index: usize,
         header: &Header,
         data: &[u8],
-        clock_of: &mut impl FnMut(TrackId) -> Option<SourceClock>,
+        source_of: &mut impl FnMut(TrackId) -> Option<(SourceClock, bool)>,
     ) -> Option<MediaPacket> {
         let (line, layer) = (self.streams[index].line, self.streams[index].layer);
         let original = rtp::rtx_original_sequence(&data[header.payload.clone()])?;
@@ -203,7 +214,7 @@ impl Receiver {
         let bytes = unwrap_repair(data, header, &params, original, self.streams[media].ssrc);
         let header = Header::parse(&bytes).ok()?;
         self.counters.recovered += 1;
-        self.packet(now, media, header, bytes, sequence, &params, clock_of)
+        self.packet(now, media, header, bytes, sequence, &params, source_of)
     }
 
     #[expect(
@@ -218,11 +229,11 @@ impl Receiver {
         data: Box<[u8]>,
         sequence: u64,
         params: &PayloadParams,
-        clock_of: &mut impl FnMut(TrackId) -> Option<SourceClock>,
+        source_of: &mut impl FnMut(TrackId) -> Option<(SourceClock, bool)>,
     ) -> Option<MediaPacket> {
         let stream = &mut self.streams[index];
         let line = &self.lines[stream.line];
-        let source = clock_of(line.track)?;
+        let (source, encrypted) = source_of(line.track)?;
         let (capture, capture_synced) = stream.clock.capture(&source, header.timestamp, now);
         let origin = Origin {
             track: line.track,
@@ -230,6 +241,7 @@ impl Receiver {
             epoch: stream.epoch,
             sequence,
             codec: params.codec,
+            encrypted,
             clock_rate: clock_rate(params.codec, params.clock_rate),
             arrival: now,
             capture,

@@ -49,6 +49,9 @@ impl Encoding {
         if packet.description.keyframe {
             self.gate.satisfied();
         }
+        if packet.is_opaque() {
+            self.gate.assume();
+        }
         true
     }
 

@@ -38,10 +38,14 @@ impl Form {
     }
 }
 
-/// The formats of a source that a peer can take.
-pub(super) fn formats(offered: &[PayloadParams], source: &[PayloadParams]) -> Arc<[Format]> {
+/// The formats of a source that a peer can take. Payloads of an encrypted one go as they are, or not at all.
+pub(super) fn formats(
+    offered: &[PayloadParams],
+    source: &[PayloadParams],
+    encrypted: bool,
+) -> Arc<[Format]> {
     let format = |params: &PayloadParams| match params.codec {
-        Codec::Red => redundant(offered, source, params),
+        Codec::Red if !encrypted => redundant(offered, source, params),
         _ => Some(plain(params, matching(offered, params)?, Form::Same)),
     };
     source.iter().filter_map(format).collect()

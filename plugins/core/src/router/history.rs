@@ -239,6 +239,7 @@ mod tests {
                 epoch: 1,
                 sequence,
                 codec: Codec::Vp8,
+                encrypted: false,
                 clock_rate: 90_000,
                 arrival,
                 capture: arrival,

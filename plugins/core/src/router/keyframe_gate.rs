@@ -11,12 +11,20 @@ pub(crate) const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct KeyframeGate {
     asked: Option<Instant>,
     wanted: bool,
+    /// It has been asked since.
+    sent: bool,
 }
 
 impl KeyframeGate {
     /// Someone needs a keyframe.
     pub(crate) fn want(&mut self) {
+        self.sent &= self.wanted;
         self.wanted = true;
+    }
+
+    /// Something came, and nobody can tell what: if a keyframe was asked for, it may be that.
+    pub(crate) fn assume(&mut self) {
+        self.wanted &= !self.sent;
     }
 
     /// A keyframe came.
@@ -35,6 +43,7 @@ impl KeyframeGate {
         let due = self.timeout(now).is_some_and(|at| at <= now);
         if due {
             self.asked = Some(now);
+            self.sent = true;
         }
         due
     }

@@ -120,6 +120,7 @@ impl Kind {
             epoch: 1,
             sequence,
             codec: self.codec,
+            encrypted: false,
             clock_rate: 90_000,
             arrival: now,
             capture: now,
@@ -269,6 +270,7 @@ fn run(packet: &MediaPacket, wanted: Level) -> Run {
     let formats = formats(
         std::slice::from_ref(&payload),
         std::slice::from_ref(&payload),
+        false,
     );
     let first = First {
         sequence: 100,

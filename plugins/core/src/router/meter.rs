@@ -115,6 +115,9 @@ impl Meter {
 
     /// Those of all spatial layers, where the payload has them together.
     fn take_resolutions(&mut self, packet: &MediaPacket) {
+        if packet.encrypted {
+            return;
+        }
         for (spatial, resolution) in codec::spatial_resolutions(packet.codec, packet.payload()) {
             if let Some(known) = self.resolutions.get_mut(spatial) {
                 *known = Some(resolution);

@@ -217,6 +217,9 @@ impl Run {
         format: Format,
         payload: &mut [u8],
     ) {
+        if packet.encrypted {
+            return;
+        }
         if let Form::Renumbered { from, to } = format.payload {
             red::renumber(payload, from, to);
         }

@@ -9,7 +9,7 @@ use super::run::{Admitted, First, Last, Run};
 use super::selector::Level;
 use super::share::Share;
 use super::track::View;
-use crate::engine::{Assignment, Moment};
+use crate::engine::{Assignment, Moment, TrackSpec};
 use crate::id::TrackId;
 use crate::layer::Layer;
 use crate::media::{MediaKind, PayloadParams, SlotSpec};
@@ -160,16 +160,16 @@ impl Slot {
 
     /// Shows another track from its next keyframe on, or nothing. What was asked of the track before says nothing of this one,
     /// but that somebody has to be careful, who will say what fits.
-    pub(crate) fn show(&mut self, track: Option<(TrackId, &[PayloadParams])>) {
+    pub(crate) fn show(&mut self, track: Option<&TrackSpec>) {
         self.end_run();
         self.target = match self.target {
             Target::Best => Target::Best,
             _ => Target::Least,
         };
         self.share.renew();
-        self.source = track.map(|(track, payloads)| Source {
-            track,
-            formats: formats(&self.spec.payloads, payloads),
+        self.source = track.map(|track| Source {
+            track: track.id,
+            formats: formats(&self.spec.payloads, &track.payloads, track.encrypted),
         });
     }
 
@@ -236,7 +236,8 @@ impl Slot {
         }
         self.top = view.top(packet.layer);
         self.send(moment, packet, level, out);
-        if self.is_stuck(packet, level) {
+        // Where decoding can begin is not known of a source that is opaque: what began may be anything.
+        if self.is_stuck(packet, level) || !ours && packet.is_opaque() {
             Forwarded::NeedsKeyframe(packet.layer)
         } else {
             Forwarded::Done
@@ -404,7 +405,8 @@ impl Slot {
             .run
             .as_ref()
             .is_some_and(|run| run.encoding == packet.layer);
-        let begins = packet.description.keyframe && (stale || wanted == Some(packet.layer));
+        let may_begin = packet.description.keyframe || packet.is_opaque();
+        let begins = may_begin && (stale || wanted == Some(packet.layer));
         if stale || begins {
             self.end_run();
         }

@@ -112,6 +112,7 @@ mod tests {
             epoch: 1,
             sequence: 1,
             codec: Codec::Vp8,
+            encrypted: false,
             clock_rate: 90_000,
             arrival: capture,
             capture,

@@ -37,6 +37,8 @@ pub struct Lab {
     pub up: Vec<Link>,
     pub down: Vec<Link>,
     pub wraps: Wraps,
+    /// Tracks made from now on are encrypted end to end.
+    pub encrypted: bool,
     certificate: Arc<Certificate>,
     mail: BinaryHeap<Reverse<(Instant, u64, Mail)>>,
     posted: u64,
@@ -64,6 +66,7 @@ impl Lab {
             up: Vec::new(),
             down: Vec::new(),
             wraps: Wraps::default(),
+            encrypted: false,
             certificate,
             mail: BinaryHeap::new(),
             posted: 0,
@@ -224,6 +227,7 @@ impl Lab {
             payloads: super::media::payloads(MediaKind::Video),
             audience: None,
             home: 1,
+            encrypted: false,
         };
         for engine in [&mut other, &mut self.engine] {
             engine.add_participant(ROOM, ParticipantId(id));
@@ -241,6 +245,7 @@ impl Lab {
             payloads: spec.payloads.clone(),
             audience: None,
             home: 0,
+            encrypted: self.encrypted,
         };
         self.engine.add_track(self.now, track);
         (Lab::track(id, spec.kind), spec)

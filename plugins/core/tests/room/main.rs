@@ -4,6 +4,7 @@
 mod bandwidth;
 mod client;
 mod data;
+mod encrypted;
 mod lab;
 mod link;
 mod long_call;

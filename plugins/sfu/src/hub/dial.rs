@@ -167,7 +167,12 @@ impl State {
                 || (track_ids.next(), String::new()),
                 |l| (l.track, l.name.clone()),
             );
-            session.lines.push(Line { track, name, spec });
+            session.lines.push(Line {
+                track,
+                name,
+                spec,
+                encrypted: false,
+            });
         }
         let (receive, worker) = (received(&session.lines), session.worker);
         let mut assignments = Vec::new();

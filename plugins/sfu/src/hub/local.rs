@@ -50,6 +50,7 @@ impl State {
             kind: wanted.kind,
             payloads: vec![wanted.payload.clone()],
             audience: wanted.audience.clone(),
+            encrypted: false,
             home: id.worker,
             muted: false,
             origin: Origin::Pad,

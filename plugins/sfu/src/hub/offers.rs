@@ -23,6 +23,8 @@ pub(super) struct Offer {
     pub(super) session: String,
     pub(super) sdp: String,
     pub(super) of: Option<String>,
+    /// What is published is encrypted end to end.
+    pub(super) encrypted: bool,
 }
 
 /// Why an offer is not answered: a code of the protocol, and a text for people.
@@ -111,7 +113,7 @@ impl State {
         if offer.direction == Direction::Publish {
             self.end_former_publication(participant);
         }
-        let lines = self.lines(participant, &[], &answer.receive);
+        let lines = self.lines(participant, &[], &answer.receive, offer.encrypted);
         let id = self.new_session_id();
         let spec = SessionSpec {
             id,
@@ -185,7 +187,7 @@ impl State {
         let answer =
             self.negotiate(offer.direction, description, &session.local, Some(previous))?;
         let former = session.lines.clone();
-        let lines = self.lines(participant, &former, &answer.receive);
+        let lines = self.lines(participant, &former, &answer.receive, offer.encrypted);
         let session = self.sessions.get_mut(&id).ok_or_else(unknown)?;
         session.origin.1 += 1;
         let text = sdp::write(&answer.description, session.origin.0, session.origin.1);
@@ -285,12 +287,13 @@ impl State {
         }
     }
 
-    /// The lines of a session: those known by their mid keep track and name.
+    /// The lines of a session: those known by their mid keep track and name, and stay encrypted or plain.
     fn lines(
         &self,
         participant: ParticipantId,
         former: &[Line],
         specs: &[ReceiveSpec],
+        encrypted: bool,
     ) -> Vec<Line> {
         let mut names: Vec<String> = former.iter().map(|line| line.name.clone()).collect();
         let mut lines = Vec::new();
@@ -310,6 +313,7 @@ impl State {
                         track: self.track_ids.next(),
                         name,
                         spec: spec.clone(),
+                        encrypted,
                     }
                 }
             });

@@ -34,6 +34,7 @@ impl State {
                 kind: line.spec.kind,
                 payloads: line.spec.payloads,
                 audience: None,
+                encrypted: line.encrypted,
                 home,
                 muted: false,
                 origin,

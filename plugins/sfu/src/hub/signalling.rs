@@ -96,6 +96,7 @@ impl State {
                 session,
                 sdp,
                 of,
+                encrypted,
             } => {
                 self.handle_offer(Offer {
                     request,
@@ -105,6 +106,7 @@ impl State {
                     session,
                     sdp,
                     of,
+                    encrypted,
                 });
             }
             FromSignaller::Answer { request, sdp } => {

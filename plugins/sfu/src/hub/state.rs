@@ -116,6 +116,8 @@ pub(super) struct Track {
     pub(super) payloads: Vec<PayloadParams>,
     /// Name of the only one who may receive it.
     pub(super) audience: Option<String>,
+    /// Its payloads are encrypted end to end.
+    pub(super) encrypted: bool,
     pub(super) home: u8,
     pub(super) muted: bool,
     pub(super) origin: Origin,
@@ -169,6 +171,8 @@ pub(super) struct Line {
     /// The track's name; guests learn it from the home node, until then it is empty.
     pub(super) name: String,
     pub(super) spec: ReceiveSpec,
+    /// What comes is encrypted end to end.
+    pub(super) encrypted: bool,
 }
 
 impl State {

@@ -123,6 +123,7 @@ impl State {
             payloads: track.payloads.clone(),
             audience: audience.flatten(),
             home: track.home,
+            encrypted: track.encrypted,
         };
         self.out
             .order_all(track.home, || Command::AddTrack(spec.clone()));

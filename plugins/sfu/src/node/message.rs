@@ -135,6 +135,8 @@ pub(crate) enum FromSignaller {
         sdp: String,
         #[serde(default)]
         of: Option<String>,
+        #[serde(default)]
+        encrypted: bool,
     },
     Answer {
         request: u64,
