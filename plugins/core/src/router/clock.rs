@@ -16,6 +16,9 @@ const REPORT_STEP_NS: i64 = 100_000_000;
 /// A first report is believed at once when its timestamp is no further ahead of what has arrived, in nanoseconds: encoding takes as long.
 const PLAUSIBLE_LEAD_NS: i64 = 500_000_000;
 
+/// What arrived longer ago than this says nothing of a report: the source may have paused since.
+const LATELY: Duration = Duration::from_millis(250);
+
 /// The mapping from a participant's wall clock to ours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SourceClock {
@@ -77,7 +80,7 @@ pub(crate) struct StreamClock {
     /// How far the last believed report was ahead of what had arrived, in nanoseconds.
     lead: Option<i64>,
     arrival: Option<(Instant, u32)>,
-    /// The packet since the last report that was quickest to arrive.
+    /// The packet of late that was quickest to arrive.
     quickest: Option<(Instant, u32)>,
 }
 
@@ -184,7 +187,9 @@ impl StreamClock {
         arrival: Instant,
     ) -> (Instant, bool) {
         let estimate = self.estimate(rtp, arrival);
-        if self.lead_of(arrival, rtp).is_none_or(|lead| lead > 0) {
+        let old = |(at, _)| arrival.saturating_duration_since(at) > LATELY;
+        let quicker = self.lead_of(arrival, rtp).is_none_or(|lead| lead > 0);
+        if quicker || self.quickest.is_some_and(old) {
             self.quickest = Some((arrival, rtp));
         }
         let reported = self
@@ -336,6 +341,19 @@ mod tests {
         played(&mut stream, at(700), 4_000..6_000);
         stream.sender_report(at(6_710), ntp(60_000), 6_000 * 90);
         assert_eq!(began(&stream), Some(54_000));
+    }
+
+    #[test]
+    fn a_pause_between_two_reports_is_believed_too() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut stream = StreamClock::new(90_000);
+        played(&mut stream, start, 0..2_000);
+        stream.sender_report(at(2_010), ntp(2_000), 2_000 * 90);
+        played(&mut stream, start, 2_000..3_000);
+        played(&mut stream, at(300), 3_000..4_000);
+        stream.sender_report(at(4_310), ntp(4_300), 4_000 * 90);
+        assert_eq!(began(&stream), Some(300));
     }
 
     #[test]
