@@ -10,6 +10,10 @@ const HEADROOM: f64 = 0.10;
 const TOLERANCE: f64 = 0.05;
 /// A picture of this share of the pixels asked for is large enough.
 const LARGE_ENOUGH: f64 = 0.8;
+/// With fewer pictures a second than this, motion is lost.
+const FLUENT: f64 = 10.0;
+/// A larger picture below that has to keep this share of the frame rate of a smaller one.
+const AS_FLUENT: f64 = 0.75;
 /// What a video is taken to need before anything is known of it, bit/s.
 const LEAST_VIDEO: u64 = 30_000;
 
@@ -291,6 +295,14 @@ impl<'a> Share<'a> {
 /// The layers a slot may get, and what keeps the best from it.
 fn ladder(want: &Want) -> (Vec<LayerState>, Option<Reason>) {
     let mut ladder = worthwhile(want.layers.iter().filter(|state| state.active));
+    match want.preference {
+        Preference { layer: Some(_), .. } => {}
+        Preference {
+            priority: Priority::Screen,
+            ..
+        } => drop_smaller(&mut ladder),
+        _ => drop_choppy(&mut ladder),
+    }
     let all = ladder.len();
     if let Some(highest) = want.preference.layer {
         keep_up_to(&mut ladder, highest);
@@ -321,6 +333,31 @@ fn worthwhile<'a>(layers: impl Iterator<Item = &'a LayerState>) -> Vec<LayerStat
         }
     }
     ladder
+}
+
+/// Drops larger pictures of which only a few come in a second where a cheaper layer has clearly more. Their prices are often
+/// nearly the same, and from one second to the next now this and now that one would be the dearer.
+fn drop_choppy(ladder: &mut Vec<LayerState>) {
+    let mut rates: Vec<f64> = Vec::new();
+    ladder.retain(|state| {
+        let Some(rate) = state.frame_rate.map(f64::from) else {
+            return true;
+        };
+        let choppy = |than: &f64| rate < FLUENT && rate < than * AS_FLUENT;
+        let keep = !rates.iter().any(choppy);
+        rates.push(rate);
+        keep
+    });
+}
+
+/// Drops what is smaller than something cheaper, however many pictures it has: of a screen every letter counts.
+fn drop_smaller(ladder: &mut Vec<LayerState>) {
+    let mut largest = 0;
+    ladder.retain(|state| {
+        let keep = state.pixels() == 0 || state.pixels() >= largest;
+        largest = largest.max(state.pixels());
+        keep
+    });
 }
 
 /// Drops what is above the layer asked for. One that does not come now means nothing.
@@ -379,6 +416,42 @@ mod tests {
             ],
             last: Last::New,
             held: false,
+        }
+    }
+
+    fn temporal(encoding: u8, temporal: u8, bitrate: u64, frame_rate: f32) -> LayerState {
+        let mut state = state(
+            encoding,
+            bitrate,
+            [(320, 180), (640, 360)][usize::from(encoding)],
+        );
+        state.layer.temporal = temporal;
+        state.frame_rate = Some(frame_rate);
+        state
+    }
+
+    #[test]
+    fn a_larger_picture_is_not_worth_a_choppy_one() {
+        let small = [temporal(0, 0, 80_000, 5.0), temporal(0, 1, 150_000, 9.0)];
+        for large in [140_000, 160_000] {
+            let mut want = want();
+            want.layers = small.to_vec();
+            want.layers.push(temporal(1, 0, large, 5.0));
+            want.layers.push(temporal(1, 1, 400_000, 9.0));
+            want.layers.sort_by_key(|state| state.bitrate);
+            let chosen = |want: &Want, budget| {
+                allocate(Budget::Known(budget), std::slice::from_ref(want))[0].layer
+            };
+            assert_eq!(chosen(&want, 200_000), Some(small[1]));
+            assert_eq!(
+                chosen(&want, 500_000).map(|state| state.bitrate),
+                Some(400_000)
+            );
+            want.preference.priority = Priority::Screen;
+            assert_eq!(
+                chosen(&want, 160_000).map(|state| state.bitrate),
+                Some(large)
+            );
         }
     }
 
