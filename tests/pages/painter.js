@@ -7,6 +7,7 @@ globalThis.paint = (width, height, rate, pieces) => {
   const context = canvas.getContext('2d', { willReadFrequently: true });
   const any = (below) => Math.floor(Math.random() * below);
   const drop = () => {
+    const { width, height } = canvas; // which may change
     context.fillStyle = '#888';
     context.fillRect(0, 0, width, height);
     for (let i = 0; i < pieces; i++) {
