@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A page sends three layers to pages on narrow and wide links, in network namespaces: each gets the layer that its link
-//! carries, and another one when the link changes.
+//! A page that paints three layers, and pages on narrow and wide links that look at it, in network namespaces.
 
 use gst_rtc::access::{Access, SERVER};
 use gst_rtc::browser::Kind;
-use gst_rtc::{Browser, Result, Server, Visitor, my_turn};
+use gst_rtc::{Browser, Result, Server, Visitor};
 
-const PAINTER: &str = include_str!("pages/painter.js");
+const PAINTER: &str = include_str!("../pages/painter.js");
 
-/// Width, height, pictures a second, and pieces of confetti in each of them.
-const PICTURE: &str = "960, 540, 12, 30";
-
-/// What each layer may take, in bit/s.
-const RATES: &str = "[120_000, 500_000, 1_500_000]";
+/// What a browser needs to fill its layers, so that a link that carries one does not carry the next.
+pub struct Painting {
+    /// What each layer may take, in bit/s.
+    pub rates: [u32; 3],
+    /// Pieces of confetti in each picture.
+    pub pieces: u32,
+}
 
 /// The layers, and links that carry each of them and not the next.
 const LAYERS: [(&str, u64); 3] = [
@@ -38,18 +39,13 @@ const PIN: &str = "(name => name && (name.click(), true))(document.querySelector
 /// A picture of another size may come for a moment while the width of a link is found out.
 const STEADY_MS: u32 = 3_000;
 
-#[tokio::test]
-async fn viewers_of_a_chromium_page_get_what_their_links_carry() -> Result {
-    each_gets_what_its_link_carries(Kind::Chromium).await
-}
-
-async fn each_gets_what_its_link_carries(publishing: Kind) -> Result {
-    let _turn = my_turn().await;
+/// Each gets the layer that its link carries, and another one when the link changes.
+pub async fn each_gets_what_its_link_carries(publishing: Kind, painting: Painting) -> Result {
     let hosts = ["narrow", "middle", "wide"];
     let lab = Access::up(&["sender", hosts[0], hosts[1], hosts[2]])?;
     let server = Server::dev_inside(&lab.server(), SERVER.into()).await?;
     let sender = Browser::inside(publishing, &lab.host("sender")).await?;
-    let painter = paint(&sender, &server).await?;
+    let painter = paint(&sender, &server, &painting).await?;
     let mut viewers = Vec::new();
     for (host, (size, rate)) in hosts.into_iter().zip(LAYERS) {
         lab.set_rate(host, rate)?;
@@ -77,7 +73,8 @@ async fn each_gets_what_its_link_carries(publishing: Kind) -> Result {
 }
 
 /// A page that publishes what it paints.
-async fn paint(browser: &Browser, server: &Server) -> Result<Visitor> {
+async fn paint(browser: &Browser, server: &Server, painting: &Painting) -> Result<Visitor> {
+    let Painting { rates, pieces } = painting;
     let none = "&camera=0&microphone=0";
     let painter = Visitor::join_with(browser, server, "links", "painter", none).await?;
     painter
@@ -86,7 +83,7 @@ async fn paint(browser: &Browser, server: &Server) -> Result<Visitor> {
         .await?;
     painter
         .page
-        .eval::<bool>(&format!("publishPaint({RATES}, {PICTURE})"))
+        .eval::<bool>(&format!("publishPaint({rates:?}, 960, 540, 12, {pieces})"))
         .await?;
     Ok(painter)
 }
