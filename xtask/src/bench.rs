@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask bench`: what forwarding costs, beside the least it can cost on this machine, and relaying, beside coturn.
+//! `cargo xtask bench`: what forwarding costs, beside the least it can cost on this machine, and relaying, beside coturn; and what
+//! mixing costs, beside the sum of its parts.
 
 mod turn;
 
@@ -43,6 +44,7 @@ pub(crate) fn bench(no_install: bool, only_turn: bool) -> Result<(), String> {
     let program = target_directory()?.join("release/gst-rtc");
     if !only_turn {
         forwarding(&program)?;
+        mixing()?;
     }
     heading("TURN: CPU time per relayed packet, and memory per relay, beside coturn");
     turn::bench(&program)
@@ -65,6 +67,19 @@ fn forwarding(program: &Path) -> Result<(), String> {
     run(Command::new(program)
         .args(["load", "--spawn"])
         .args(JOINING))
+}
+
+fn mixing() -> Result<(), String> {
+    heading(
+        "mixer: nine participants in one picture, beside the sum of decoding, composing and encoding",
+    );
+    run(&mut cargo(&[
+        "bench",
+        "--package",
+        "gst-plugin-rtcmcu",
+        "--bench",
+        "mix",
+    ]))
 }
 
 fn heading(text: &str) {
