@@ -2,10 +2,11 @@
 //! The elements behind NATs: a diagonal of the table that `cargo xtask natlab` makes in full, and
 //! what happens when a NAT or the server forgets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst_rtc::coturn::Coturn;
-use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Side};
+use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Pages, Side};
+use gst_rtc::own_turn::OwnTurn;
 use gst_rtc::{DEADLINE, Result, check, my_turn};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_natlab");
@@ -58,6 +59,39 @@ async fn pairs_connect_or_not_as_theory_says() -> Result {
             outcome == expected,
             "{a} and {b} by {method}: {outcome:?}\n{said}"
         );
+    }
+    Ok(())
+}
+
+/// Real browsers, with our own server in the middle.
+#[tokio::test]
+async fn pages_of_chromium_connect_or_not_as_theory_says() -> Result {
+    let _turn = my_turn().await;
+    if !has_lab()? {
+        return Ok(());
+    }
+    let diagonal = [
+        (Kind::Port, &[Method::Direct] as &[Method]),
+        (
+            Kind::Symmetric,
+            &[Method::Direct, Method::TurnUdp, Method::TurnTcp],
+        ),
+        (Kind::OnlyTcp443, &[Method::TurnTls]),
+    ];
+    for (kind, methods) in diagonal {
+        let lab = Lab::up(kind, kind)?;
+        let _server = OwnTurn::inside(&lab).await?;
+        let pages = Pages::start(&lab).await?;
+        for &method in methods {
+            let started = Instant::now();
+            let outcome = pages.outcome(&lab, method).await?;
+            println!(
+                "{kind} by {method}: {outcome:?} after {:?}",
+                started.elapsed()
+            );
+            let expected = Outcome::expected(&lab, method);
+            check!(outcome == expected, "{kind} by {method}: {outcome:?}");
+        }
     }
     Ok(())
 }

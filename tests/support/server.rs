@@ -30,6 +30,16 @@ impl Server {
         Server::spawn(&mut space.wrap(&command("dev", address))).await
     }
 
+    /// `gst-rtc serve` in a network namespace, the same way.
+    pub async fn serve_inside(
+        space: &Space,
+        address: IpAddr,
+        arguments: &[&str],
+    ) -> Result<Server> {
+        let mut command = command("serve", address);
+        Server::spawn(&mut space.wrap(command.args(arguments))).await
+    }
+
     async fn start(verb: &str, arguments: &[&str]) -> Result<Server> {
         let mut command = command(verb, Ipv4Addr::LOCALHOST.into());
         Server::spawn(command.args(arguments)).await

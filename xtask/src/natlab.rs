@@ -7,7 +7,10 @@ use crate::packages;
 /// Tries all pairs. It takes some minutes, and needs root for its network namespaces.
 pub(crate) fn natlab(no_install: bool) -> Result<(), String> {
     packages::ensure(&[packages::RUN, packages::TEST], no_install)?;
-    run(&mut cargo(&[
-        "run", "--quiet", "--bin", "natlab", "table", "--write",
-    ]))
+    for what in ["table", "pages"] {
+        run(&mut cargo(&[
+            "run", "--quiet", "--bin", "natlab", what, "--write",
+        ]))?;
+    }
+    Ok(())
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use gst_rtc::build::root;
 use gst_rtc::coturn::Coturn;
-use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, agent};
+use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Pages, agent};
+use gst_rtc::own_turn::OwnTurn;
 use gst_rtc::{Failure, Result};
 
 #[tokio::main]
@@ -15,7 +16,8 @@ async fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((verb, rest)) if verb == "agent" => agent(rest),
         Some((verb, names)) if verb == "table" => table(names).await,
-        _ => Err(Failure::new("usage: natlab table [--write | KIND…]")),
+        Some((verb, names)) if verb == "pages" => diagonal(names).await,
+        _ => Err(Failure::new("usage: natlab table|pages [--write | KIND…]")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,15 +31,7 @@ async fn main() -> ExitCode {
 /// Tries every pair of the kinds named, or of all, and prints what became of it; with `--write`
 /// into the documentation too.
 async fn table(arguments: &[String]) -> Result {
-    let write = arguments == ["--write"];
-    let names = if write { &[] } else { arguments };
-    if !Lab::is_possible() {
-        return Err(Failure::new(
-            "this needs root, ip, nft and conntrack: no network namespace can be made here",
-        ));
-    }
-    let named = |kind: &Kind| names.is_empty() || names.iter().any(|name| name == kind.name());
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(named).collect();
+    let (kinds, write) = asked_for(arguments)?;
     let mut table = heading(&kinds);
     let mut wrong = Vec::new();
     for (row, &a) in kinds.iter().enumerate() {
@@ -55,8 +49,56 @@ async fn table(arguments: &[String]) -> Result {
     }
     println!("{table}");
     if write {
-        document(&table)?;
+        document(&table, START)?;
     }
+    as_expected(&wrong)
+}
+
+/// Two pages of Chromium, behind NATs of the same kind, with our own server in the middle.
+async fn diagonal(arguments: &[String]) -> Result {
+    let (kinds, write) = asked_for(arguments)?;
+    let mut table = heading(&kinds);
+    table.push_str("| **itself** |");
+    let mut wrong = Vec::new();
+    for kind in kinds {
+        let lab = Lab::up(kind, kind)?;
+        let _server = OwnTurn::inside(&lab).await?;
+        let pages = Pages::start(&lab).await?;
+        let mut connected = Vec::new();
+        for method in Method::ALL {
+            let outcome = pages.outcome(&lab, method).await?;
+            eprintln!("{kind:<12} {method:<9} {outcome:?}");
+            if outcome != Outcome::expected(&lab, method) {
+                wrong.push(format!("{kind} by {method}: {outcome:?}"));
+            }
+            if outcome == Outcome::Connected {
+                connected.push(method.letter());
+            }
+        }
+        write!(table, " {} |", connected.join(" "))?;
+    }
+    table.push('\n');
+    println!("{table}");
+    if write {
+        document(&table, PAGES)?;
+    }
+    as_expected(&wrong)
+}
+
+/// Which kinds, and whether the documentation is to be written.
+fn asked_for(arguments: &[String]) -> Result<(Vec<Kind>, bool)> {
+    let write = arguments == ["--write"];
+    let names = if write { &[] } else { arguments };
+    if !Lab::is_possible() {
+        return Err(Failure::new(
+            "this needs root, ip, nft and conntrack: no network namespace can be made here",
+        ));
+    }
+    let named = |kind: &Kind| names.is_empty() || names.iter().any(|name| name == kind.name());
+    Ok((Kind::ALL.into_iter().filter(named).collect(), write))
+}
+
+fn as_expected(wrong: &[String]) -> Result {
     if wrong.is_empty() {
         return Ok(());
     }
@@ -66,11 +108,12 @@ async fn table(arguments: &[String]) -> Result {
     )))
 }
 
-/// Puts the table where the documentation has its predecessor.
-fn document(table: &str) -> Result {
+/// Puts a table where the documentation has its predecessor, after that line.
+fn document(table: &str, place: &str) -> Result {
     let path = root().join("docs/nat.md");
     let text = std::fs::read_to_string(&path)?;
-    let (start, end) = (text.find(START), text.find(END));
+    let start = text.find(place);
+    let end = start.and_then(|start| Some(start + text[start..].find(END)?));
     let (Some(start), Some(end)) = (start, end) else {
         return Err(Failure::new(format!(
             "{}: no place for the table",
@@ -78,11 +121,12 @@ fn document(table: &str) -> Result {
         )));
     };
     let (before, after) = (&text[..start], &text[end..]);
-    std::fs::write(&path, format!("{before}{START}\n{table}{after}"))?;
+    std::fs::write(&path, format!("{before}{place}\n{table}{after}"))?;
     Ok(())
 }
 
 const START: &str = "<!-- table: written by `cargo xtask natlab` -->";
+const PAGES: &str = "<!-- pages: written by `cargo xtask natlab` -->";
 const END: &str = "<!-- end of table -->";
 
 fn heading(kinds: &[Kind]) -> String {

@@ -57,6 +57,11 @@ impl Browser {
         Browser::start(kind, &[], Some(space)).await
     }
 
+    /// Either, in a network namespace, with more command line flags.
+    pub async fn launch_inside(kind: Kind, flags: &[&str], space: &Space) -> Result<Browser> {
+        Browser::start(kind, flags, Some(space)).await
+    }
+
     async fn start(kind: Kind, flags: &[&str], space: Option<&Space>) -> Result<Browser> {
         let profile = TempDir::with_prefix("gst-rtc-browser-")?;
         let command = match kind {

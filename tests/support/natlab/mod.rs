@@ -12,18 +12,20 @@
 
 mod cell;
 mod kind;
+mod pages;
 mod peer;
 mod theory;
 
 pub use cell::{Cell, Method, Outcome};
 pub use kind::Kind;
+pub use pages::Pages;
 pub use peer::{Peer, agent};
 pub use theory::connects;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::Result;
-use crate::spaces::Spaces;
+use crate::spaces::{Space, Spaces};
 
 /// The server's first address; its second is the next one.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
@@ -96,6 +98,16 @@ impl Lab {
     /// The start of a command line that runs what follows on a host.
     pub fn on_host(&self, side: Side) -> Vec<String> {
         self.spaces.inside(side.name())
+    }
+
+    /// A host, for what wants to be told where to run.
+    pub fn host_space(&self, side: Side) -> Space {
+        self.spaces.space(side.name())
+    }
+
+    /// The server, the same way.
+    pub fn server_space(&self) -> Space {
+        self.spaces.space("srv")
     }
 
     /// The start of a command line that runs what follows on the server.
