@@ -7,6 +7,7 @@ mod bench;
 mod checks;
 mod command;
 mod docs;
+mod fuzz;
 mod install;
 mod natlab;
 mod packages;
@@ -28,6 +29,7 @@ usage: cargo xtask <verb>
   deny                           licences, bans and advisories of the dependencies (cargo-deny)
   install [--user] [--debug]     plugins to where GStreamer looks by itself, and the program
   uninstall [--user]             takes them away
+  fuzz [--seconds N] [TARGET…]   fuzz the parsers of bytes from the network, each for a minute unless said otherwise
   docs [--check]                 write docs/elements/ from the plugin; --check: fail if it is stale
 
 On Debian 12 and 13 `run`, `test`, `bench` and `natlab` name and install the missing packages (as root, or through
@@ -87,6 +89,7 @@ fn dispatch(arguments: &[String]) -> Result<(), String> {
             let [check] = flags(rest, ["--check"])?;
             docs::docs(check)
         }
+        "fuzz" => fuzz::fuzz(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

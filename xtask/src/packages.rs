@@ -70,6 +70,9 @@ pub(crate) const TEST: &[Package] = &[
     package("curl", Program(&["curl"])),
 ];
 
+/// To fuzz, besides [`RUN`].
+pub(crate) const FUZZ: &[Package] = &[package("g++", Program(&["c++"]))];
+
 /// To measure, besides [`RUN`].
 pub(crate) const BENCH: &[Package] = &[package("coturn", Program(&["turnserver"]))];
 

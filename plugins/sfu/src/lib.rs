@@ -4,6 +4,8 @@
 //! The element is [`rtcsfu::RtcSfu`]. Programs that link this crate instead of installing the plugin call
 //! [`plugin_register_static`] after `gst::init()`; everything else they do as with any element.
 
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod hub;
 mod io;
 mod node;

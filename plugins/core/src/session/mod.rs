@@ -24,6 +24,8 @@ pub use config::{Incoming, SessionConfig, SessionEvent, Transmit};
 pub use demux::{PacketKind, demux, stun_username};
 pub use error::SessionError;
 pub use ice::IceRole;
+#[cfg(fuzzing)]
+pub use sctp::fuzz as fuzz_sctp;
 pub use sctp::{DataStats, Message};
 pub use stats::SessionStats;
 

@@ -15,6 +15,8 @@ mod udp;
 mod worker;
 
 pub(crate) use command::{Command, Mailbox};
+#[cfg(fuzzing)]
+pub(crate) use framing::Deframer;
 pub(crate) use listen::Listening;
 pub(crate) use sys::interface_addresses;
 pub(crate) use tcp::TcpLimits;

@@ -11,10 +11,17 @@
 mod bucket;
 mod channel;
 mod dcep;
+#[cfg(fuzzing)]
+mod fuzz;
+#[cfg(any(test, fuzzing))]
+mod lab;
 mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
+
+#[cfg(fuzzing)]
+pub use fuzz::fuzz;
 
 use crate::data::{DataSpec, MAX_MESSAGE};
 use bucket::Bucket;
