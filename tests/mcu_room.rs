@@ -57,6 +57,17 @@ async fn hears(page: &Page, track: Option<&str>, without: Option<u32>) -> Result
     Ok(())
 }
 
+/// Waits until the picture of the mix has these colours and no other.
+async fn shows(page: &Page, colours: &[&str]) -> Result {
+    let what = format!("{colours:?} in the mix");
+    let condition = format!(
+        "(all => all.join() === {:?} && all)(colours())",
+        colours.join(",")
+    );
+    page.wait_for::<Vec<String>>(&what, &condition).await?;
+    Ok(())
+}
+
 /// Presses the button that changes between the mix and the others.
 async fn switch(page: &Page) -> Result {
     page.wait_for::<bool>("a switch", "!document.getElementById('mix').hidden")
@@ -80,9 +91,7 @@ async fn a_page_switches_between_the_others_and_their_mix_without_itself() -> Re
     pages[0].0.sees("carol").await?;
     for (Visitor { page, .. }, own) in &pages {
         switch(page).await?;
-        let all = "(all => all.length === 3 && all)(colours())";
-        page.wait_for::<Vec<String>>("all colours in the mix", all)
-            .await?;
+        shows(page, &["blue", "green", "red"]).await?;
         // Besides everybody's sound one more, which nobody else gets.
         let sounds = "mixes().length >= 2 && mixes()";
         let tracks: Vec<String> = page.wait_for("sounds of the mix", sounds).await?;
@@ -94,6 +103,14 @@ async fn a_page_switches_between_the_others_and_their_mix_without_itself() -> Re
     }
     switch(&pages[0].0.page).await?;
     pages[0].0.sees("carol").await?;
+
+    // Who leaves makes room, and who comes back is there again.
+    let (carol, _) = pages.pop().expect("she is the last");
+    carol.leave().await?;
+    let bob = &pages[1].0.page;
+    shows(bob, &["green", "red"]).await?;
+    let _carol = person(&browser, &server, PEOPLE[2]).await?;
+    shows(bob, &["blue", "green", "red"]).await?;
 
     // A player needs no more than the mix.
     let player = browser
