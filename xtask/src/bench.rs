@@ -32,7 +32,10 @@ const JOINING: [&str; 7] = [
 
 /// Builds the release and runs all benchmarks, or that of TURN alone. Needs a quiet machine with at least two CPUs.
 pub(crate) fn bench(no_install: bool, only_turn: bool) -> Result<(), String> {
-    packages::ensure(&[packages::RUN, packages::BENCH], no_install)?;
+    packages::ensure(
+        &[packages::RUN, packages::TEST, packages::BENCH],
+        no_install,
+    )?;
     run(&mut cargo(&[
         "build",
         "--release",
@@ -66,7 +69,10 @@ fn forwarding(program: &Path) -> Result<(), String> {
     heading("server: 300 subscribers join within one second");
     run(Command::new(program)
         .args(["load", "--spawn"])
-        .args(JOINING))
+        .args(JOINING))?;
+    heading("page: from the click to the first picture, in Chromium");
+    let built = program.parent().unwrap_or(program);
+    run(cargo(&["run", "--quiet", "--bin", "first-picture"]).env("GST_RTC_TEST_BUILD", built))
 }
 
 fn mixing() -> Result<(), String> {
