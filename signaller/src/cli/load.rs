@@ -59,6 +59,10 @@ pub(super) struct LoadArgs {
     #[arg(long)]
     no_audio: bool,
 
+    /// Subscribers do not tell when packets arrive: the server has no bandwidth to estimate.
+    #[arg(long)]
+    no_estimation: bool,
+
     /// How long to measure, for example 10s.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     duration: Duration,
@@ -143,6 +147,7 @@ impl LoadArgs {
                 keyframe_interval: self.keyframe_interval,
             },
             audio: !self.no_audio,
+            estimation: !self.no_estimation,
             duration: self.duration,
             join_within: self.join_within,
             cpus: self.cpus.clone(),

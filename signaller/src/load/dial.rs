@@ -4,7 +4,9 @@
 use super::http::{self, HttpError};
 use super::sys;
 use gst_rtc_core::codec::Codec;
-use gst_rtc_core::media::{Candidate, CandidateKind, MediaKind, Proto, SessionDescription};
+use gst_rtc_core::media::{
+    Candidate, CandidateKind, Extension, MediaKind, Proto, SessionDescription,
+};
 use gst_rtc_core::negotiate::{self, Accepted, LocalTransport, NegotiationError, OfferedTrack};
 use gst_rtc_core::session::{
     Certificate, IceRole, Session, SessionConfig, SessionError, SrtpProfile,
@@ -57,6 +59,8 @@ pub(super) enum Purpose {
         audio: usize,
         /// Video tracks.
         video: usize,
+        /// Tell when each packet arrived, from which the server estimates what the path carries.
+        arrivals: bool,
     },
 }
 
@@ -158,7 +162,17 @@ fn local_transport(local: SocketAddr, certificate: &Certificate) -> LocalTranspo
 
 fn offer(purpose: Purpose, ours: &LocalTransport) -> SessionDescription {
     match purpose {
-        Purpose::Receive { audio, video } => negotiate::offer_receive(audio, video, ours, None),
+        Purpose::Receive {
+            audio,
+            video,
+            arrivals,
+        } => {
+            let mut offer = negotiate::offer_receive(audio, video, ours, None);
+            if arrivals {
+                offer_arrivals(&mut offer);
+            }
+            offer
+        }
         Purpose::Publish { audio } => {
             let stream = format!("load-{}", ours.ufrag);
             let kinds = [
@@ -172,6 +186,18 @@ fn offer(purpose: Purpose, ours: &LocalTransport) -> SessionDescription {
                 .map(|(kind, codec)| offered_track(kind, codec, &stream))
                 .collect();
             negotiate::offer_publish(&tracks, ours, None, &mut rand::random)
+        }
+    }
+}
+
+/// Offers transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) on every line, as browsers do.
+fn offer_arrivals(offer: &mut SessionDescription) {
+    let used = offer.media.iter().flat_map(|media| media.extensions.iter());
+    let free = used.map(|(_, id)| id).max().unwrap_or(0) + 1;
+    for media in &mut offer.media {
+        media.extensions.set(Extension::TransportCc, free);
+        for payload in &mut media.payloads {
+            payload.feedback.transport_cc = true;
         }
     }
 }

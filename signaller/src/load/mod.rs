@@ -86,6 +86,8 @@ pub struct LoadConfig {
     pub video: Video,
     /// Audio too.
     pub audio: bool,
+    /// Subscribers tell when each packet arrived, so that the server estimates what each path carries.
+    pub estimation: bool,
     /// How long to measure.
     pub duration: Duration,
     /// The time over which subscribers join, evenly; zero: all at once.
@@ -306,6 +308,7 @@ impl Run {
         let purpose = Purpose::Receive {
             audio,
             video: config.publishers,
+            arrivals: config.estimation,
         };
         let (began, video) = (Instant::now(), config.video);
         let join = |n: usize| {

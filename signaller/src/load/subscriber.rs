@@ -3,13 +3,14 @@
 
 use super::stamp::Stamp;
 use gst_rtc_core::codec::{self, Codec};
-use gst_rtc_core::media::{MediaKind, PayloadParams, ReceiveSpec};
+use gst_rtc_core::media::{Extension, MediaKind, PayloadParams, ReceiveSpec};
 use gst_rtc_core::nack;
 use gst_rtc_core::reception::Reception;
 use gst_rtc_core::rtcp;
 use gst_rtc_core::rtp::{ExtendedSequence, Header, rtx_original_sequence};
 use gst_rtc_core::session::Session;
 use gst_rtc_core::srtp::ReplayWindow;
+use gst_rtc_core::twcc;
 use std::time::{Duration, Instant};
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub(super) struct Subscriber {
     lines: Vec<ReceiveSpec>,
     streams: Vec<Stream>,
     ssrc: u32,
+    /// Transport-wide feedback, and the id of the header extension that numbers packets for it, where it was agreed on.
+    arrivals: Option<(u8, twcc::Recorder)>,
     report_at: Instant,
     measuring: bool,
     counts: Counts,
@@ -62,10 +65,13 @@ struct Stream {
 
 impl Subscriber {
     pub(super) fn new(now: Instant, lines: Vec<ReceiveSpec>) -> Subscriber {
+        let numbered = |line: &ReceiveSpec| line.extensions.id(Extension::TransportCc);
+        let arrivals = lines.iter().find_map(numbered);
         Subscriber {
             lines,
             streams: Vec::new(),
             ssrc: rand::random(),
+            arrivals: arrivals.map(|id| (id, twcc::Recorder::new())),
             report_at: now + REPORT_INTERVAL.mul_f64(rand::random()),
             measuring: false,
             counts: Counts::default(),
@@ -79,6 +85,7 @@ impl Subscriber {
         let Ok(header) = Header::parse(packet) else {
             return;
         };
+        self.arrived(now, &header, packet);
         let payload = &packet[header.payload.clone()];
         if let Some(media) = self.repaired(&header) {
             // Padding on the stream of retransmissions is a probe.
@@ -101,6 +108,16 @@ impl Subscriber {
             },
         };
         self.count(now, at, stream, header.sequence, &header, payload);
+    }
+
+    fn arrived(&mut self, now: Instant, header: &Header, packet: &[u8]) {
+        let Some((numbered, recorder)) = &mut self.arrivals else {
+            return;
+        };
+        let number = header.extensions(packet).find(|(id, _)| id == numbered);
+        if let Some(number) = number.and_then(|(_, value)| value.try_into().ok()) {
+            recorder.received(now, u16::from_be_bytes(number));
+        }
     }
 
     /// The stream of which this is a retransmission: the one that shares a line with it (RFC 4588 §5.3).
@@ -231,6 +248,16 @@ impl Subscriber {
             {
                 stream.asked_keyframe = now;
                 feedback = feedback.pli(self.ssrc, stream.ssrc);
+            }
+        }
+        let media = self.streams.first().map_or(0, |stream| stream.ssrc);
+        if let Some((_, recorder)) = &mut self.arrivals {
+            while let Some(arrivals) = recorder.poll(now) {
+                feedback = feedback.transport_cc(&rtcp::TransportFeedback {
+                    sender: self.ssrc,
+                    media,
+                    ..arrivals
+                });
             }
         }
         let report = self.report_at <= now;
