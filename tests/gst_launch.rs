@@ -66,8 +66,9 @@ async fn a_participant_is_recorded_as_sent_even_if_the_recorder_came_first() -> 
     let bob = Visitor::join(&browser, &server, "lobby", "bob").await?;
     bob.sees_and_hears("alice").await?;
     grows(&path, 200_000).await;
-    let (decoded, fps) = frames_and_rate(&alice).await?;
     check!(pipeline.stop().await?.success(), "gst-launch-1.0 failed");
+    // Only now: every frame of the recording has been counted.
+    let (encoded, fps) = frames_and_rate(&alice).await?;
 
     let recording = Recording::read(&path)?;
     let (video, audio) = (recording.only("video")?, recording.only("audio")?);
@@ -83,8 +84,8 @@ async fn a_participant_is_recorded_as_sent_even_if_the_recorder_came_first() -> 
     steady(&video, 1.0 / fps)?;
     steady(&audio, 0.02)?;
     check!(
-        video.len() <= decoded,
-        "{} frames of {decoded} sent",
+        video.len() <= encoded,
+        "{} frames of {encoded} sent",
         video.len()
     );
     // Sound begins at once, the picture with the first keyframe of the largest layer, which a browser sends when it trusts its path.
