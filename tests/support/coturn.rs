@@ -184,11 +184,15 @@ impl Place {
 }
 
 /// A port that is free for UDP and TCP on all of these addresses, and the next one with it: the
-/// second port of RFC 5780 is the first one's successor.
-fn free_port(addresses: &[IpAddr]) -> Result<u16> {
+/// second port of RFC 5780 is the first one's successor. It is none that the system gives out by itself, so that
+/// nobody has it while a server is restarted.
+pub(crate) fn free_port(addresses: &[IpAddr]) -> Result<u16> {
+    const OWN: std::ops::Range<u16> = 10_000..32_000;
     for _ in 0..100 {
-        let port = TcpListener::bind((addresses[0], 0))?.local_addr()?.port();
-        let both = [port, port.saturating_add(1)];
+        let mut random = [0; 2];
+        openssl::rand::rand_bytes(&mut random)?;
+        let port = OWN.start + u16::from_ne_bytes(random) % (OWN.end - OWN.start);
+        let both = [port, port + 1];
         let free = |address: &IpAddr| {
             both.iter().all(|&port| {
                 TcpListener::bind((*address, port)).is_ok()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::coturn::{PASSWORD, USER, write_certificate};
+use crate::coturn::{PASSWORD, USER, free_port, write_certificate};
 use crate::http::request;
 use crate::natlab::{Lab, SERVER};
 use crate::{Failure, Result, Server};
@@ -56,8 +56,8 @@ impl OwnTurn {
         let mut turn = OwnTurn {
             server: None,
             more: more.iter().map(|word| (*word).to_owned()).collect(),
-            port: 0,
-            tls_port: 0,
+            port: free_port(&[Ipv4Addr::LOCALHOST.into()])?,
+            tls_port: free_port(&[Ipv4Addr::LOCALHOST.into()])?,
             folder,
         };
         turn.run().await?;
