@@ -194,7 +194,7 @@ impl Work {
         self.peers
             .iter_mut()
             .filter_map(|peer| match &mut peer.role {
-                Role::Subscriber(subscriber) => Some(subscriber),
+                Role::Subscriber(subscriber) => Some(&mut **subscriber),
                 Role::Publisher(_) => None,
             })
     }

@@ -33,14 +33,14 @@ pub(super) struct Peer {
 /// What a connection is for.
 pub(super) enum Role {
     Publisher(Publisher),
-    Subscriber(Subscriber),
+    Subscriber(Box<Subscriber>),
 }
 
 impl Peer {
     /// An answered call. What it publishes is like `video`.
     pub(super) fn new(now: Instant, call: Call, video: Video) -> Peer {
         let role = match call.accepted.slots.as_slice() {
-            [] => Role::Subscriber(Subscriber::new(now, call.accepted.receive)),
+            [] => Role::Subscriber(Box::new(Subscriber::new(now, call.accepted.receive))),
             slots => Role::Publisher(Publisher::new(now, slots, video)),
         };
         Peer {

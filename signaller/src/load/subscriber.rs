@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reception as a real client does it: counts, asks for what is missing, reports.
 
-use super::stamp::Stamp;
+use super::stamp::{Stamp, since_1970};
 use gst_rtc_core::codec::{self, Codec};
 use gst_rtc_core::media::{Extension, MediaKind, PayloadParams, ReceiveSpec};
 use gst_rtc_core::nack;
@@ -85,7 +85,7 @@ impl Subscriber {
         let Ok(header) = Header::parse(packet) else {
             return;
         };
-        self.arrived(now, &header, packet);
+        self.arrived(now, at, &header, packet);
         let payload = &packet[header.payload.clone()];
         if let Some(media) = self.repaired(&header) {
             // Padding on the stream of retransmissions is a probe.
@@ -110,13 +110,16 @@ impl Subscriber {
         self.count(now, at, stream, header.sequence, &header, payload);
     }
 
-    fn arrived(&mut self, now: Instant, header: &Header, packet: &[u8]) {
+    /// Notes when the kernel received a packet: that it waited for this thread, which serves many, is nothing of the path.
+    fn arrived(&mut self, now: Instant, at: Duration, header: &Header, packet: &[u8]) {
         let Some((numbered, recorder)) = &mut self.arrivals else {
             return;
         };
+        let waited = since_1970().saturating_sub(at);
+        let arrival = now.checked_sub(waited).unwrap_or(now);
         let number = header.extensions(packet).find(|(id, _)| id == numbered);
         if let Some(number) = number.and_then(|(_, value)| value.try_into().ok()) {
-            recorder.received(now, u16::from_be_bytes(number));
+            recorder.received(arrival, u16::from_be_bytes(number));
         }
     }
 
