@@ -83,12 +83,8 @@ impl OwnTurn {
         arguments.extend(["--turn-user", &user, "--turn-old-channels"]);
         arguments.extend(self.more.iter().map(String::as_str));
         let mut server = Server::serve(&arguments).await?;
-        let process = server.process();
-        self.port = process
-            .line("port of TURN", |line| port_in(line, "TURN  "))
-            .await?;
-        let tls = |line: &str| port_in(line, "TURN TLS");
-        self.tls_port = process.line("port of TLS", tls).await?;
+        let last = |line: &str| line.contains("TURN TLS").then_some(());
+        server.process().line("TURN in its banner", last).await?;
         self.server = Some(server);
         Ok(())
     }
@@ -139,12 +135,4 @@ impl OwnTurn {
         let value = value.ok_or_else(|| Failure::new(format!("no {name} in {metrics}")))?;
         Ok(value.trim().parse()?)
     }
-}
-
-/// The port of `NAME  ADDRESS:PORT, …`.
-fn port_in(line: &str, name: &str) -> Option<u16> {
-    let (_, rest) = line.split_once(name)?;
-    let (address, _) = rest.split_once(',')?;
-    let (_, port) = address.rsplit_once(':')?;
-    port.parse().ok()
 }

@@ -32,10 +32,13 @@ const JOINING: [&str; 7] = [
 
 /// Builds the release and runs all benchmarks, or that of TURN alone. Needs a quiet machine with at least two CPUs.
 pub(crate) fn bench(no_install: bool, only_turn: bool) -> Result<(), String> {
-    packages::ensure(
-        &[packages::RUN, packages::TEST, packages::BENCH],
-        no_install,
-    )?;
+    // coturn is in both; browsers are only for the page.
+    let more = if only_turn {
+        packages::BENCH_TURN
+    } else {
+        packages::TEST
+    };
+    packages::ensure(&[packages::RUN, more], no_install)?;
     run(&mut cargo(&[
         "build",
         "--release",

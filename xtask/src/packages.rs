@@ -73,8 +73,8 @@ pub(crate) const TEST: &[Package] = &[
 /// To fuzz, besides [`RUN`].
 pub(crate) const FUZZ: &[Package] = &[package("g++", Program(&["c++"]))];
 
-/// To measure, besides [`RUN`].
-pub(crate) const BENCH: &[Package] = &[package("coturn", Program(&["turnserver"]))];
+/// To measure TURN alone, besides [`RUN`].
+pub(crate) const BENCH_TURN: &[Package] = &[package("coturn", Program(&["turnserver"]))];
 
 /// Sees to it that all packages are there.
 ///
