@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_usize).prop_map(|room| Step::Open { room }),
         12 => (0..64_usize, 0..40_usize, 0..64_usize).prop_map(|(who, message, target)| Step::Say { who, message, target }),
         1 => (0..64_usize, any::<bool>()).prop_map(|(who, clean)| Step::HangUp { who, clean }),
-        2 => (0..5_usize, 0..2_usize, 0..64_usize).prop_map(|(request, room, target)| Step::Http { request, room, target }),
+        2 => (0..6_usize, 0..2_usize, 0..64_usize).prop_map(|(request, room, target)| Step::Http { request, room, target }),
         1 => (0..7000_u64).prop_map(|millis| Step::Pass { millis }),
     ]
 }
@@ -113,6 +113,10 @@ impl World {
                         if_match: None,
                         ufrag: None,
                         candidates: vec![(String::new(), None)],
+                    },
+                    4 => HttpRequest::Remove {
+                        room: room(ROOMS[*at]),
+                        participant: format!("name{}", target % 5),
                     },
                     _ => HttpRequest::List,
                 };

@@ -44,7 +44,7 @@ export class Room extends EventTarget {
 			message: (message) => this.#handle(message),
 			lost: () => this.state === 'joined' && this.#setState('reconnecting'),
 			open: () => this.#enter().catch((error) => error.code === 'lost' || this.leave(error)), // lost: `open` comes again
-			replaced: () => this.leave(new RtcError('replaced', 'You went on in another window.')),
+			ended: (error) => this.leave(error),
 		});
 	}
 

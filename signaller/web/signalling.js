@@ -4,8 +4,11 @@
 import { RtcError, lost, unreachable } from './errors.js';
 
 const REPLY_MS = 10_000;
-/** Close code: another connection has resumed this participant. */
-const REPLACED = 4001;
+/** Close codes after which nobody comes back by itself. */
+const FINAL = {
+	4001: ['replaced', 'You went on in another window.'],
+	4003: ['removed', 'You were removed from the room.'],
+};
 
 export class Signalling {
 	#socket;
@@ -14,7 +17,7 @@ export class Signalling {
 	#requests = 0;
 	#pending = new Map();
 
-	/** Hooks: `message` gets what is no reply; `lost` means that it reconnects, `open` that it has, `replaced` that it will not. */
+	/** Hooks: `message` gets what is no reply; `lost` means that it reconnects, `open` that it has, `ended` why it will not. */
 	constructor(url, hooks) {
 		Object.assign(this, { url: String(url).replace(/^http/, 'ws'), hooks });
 	}
@@ -73,7 +76,7 @@ export class Signalling {
 	#lost(code) {
 		this.#rejectAll();
 		if (this.#closed) return;
-		if (code === REPLACED) return this.hooks.replaced();
+		if (FINAL[code]) return this.hooks.ended(new RtcError(...FINAL[code]));
 		this.hooks.lost();
 		this.#reconnect();
 	}

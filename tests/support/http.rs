@@ -37,11 +37,26 @@ pub async fn request(
     content_type: &str,
     body: &str,
 ) -> Result<Response> {
+    let headers = [("Content-Type", content_type)];
+    request_with(address, method, path, &headers, body).await
+}
+
+/// The same with any header lines.
+pub async fn request_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Response> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
+        let lines: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).await?;

@@ -27,6 +27,7 @@ pub mod relay_client;
 pub mod server;
 pub mod spaces;
 mod turn_taking;
+pub mod uclient;
 pub mod visitor;
 pub mod whip;
 

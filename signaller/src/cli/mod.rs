@@ -12,7 +12,7 @@ mod serve;
 mod turn;
 
 use clap::{Args, Parser, Subcommand};
-use gst_rtc_signaller::protocol::{IceServer, Mode};
+use gst_rtc_signaller::protocol::{IceServer, Mode, Secret};
 use gst_rtc_signaller::rooms::Settings;
 use gst_rtc_signaller::server::{AllowedOrigins, ServerConfig};
 use std::fmt;
@@ -72,6 +72,16 @@ struct ServerArgs {
     /// Web origin, besides the server's own, whose pages may use this server: scheme://host[:port], or * for all. May be repeated.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     allow_origins: Vec<String>,
+
+    /// What administrators prove themselves by, as a bearer token: they may remove participants from rooms. 16 bytes or more. Default:
+    /// there are no administrators.
+    #[arg(
+        long = "admin-secret",
+        value_name = "SECRET",
+        env = "GST_RTC_ADMIN_SECRET",
+        hide_env_values = true
+    )]
+    admin_secret: Option<Secret>,
 
     /// Mode of new rooms whose first participant does not say: sfu (through a media node) or p2p (directly).
     #[arg(long, value_name = "MODE", default_value_t = Mode::Sfu)]
@@ -134,6 +144,7 @@ impl ServerArgs {
         Ok(ServerConfig {
             listen: self.listen,
             allowed_origins,
+            admin_secret: self.admin_secret.clone(),
             rooms,
             turn: self.turn.config(self.listen, reach_here)?,
         })

@@ -90,6 +90,11 @@ pub enum Event {
     Interrupted,
     /// The server is back.
     Reconnected(Box<Joined>),
+    /// Over for good: an administrator removed us, or another connection resumed us. Nothing comes after it.
+    Ended {
+        /// Why, in the server's words.
+        reason: String,
+    },
     /// The server refused something that was not asked with a reply.
     Error(ErrorMessage),
 }

@@ -21,7 +21,14 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The largest message taken.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
-pub(super) struct Socket(WebSocketStream<TokioAdapter<TcpStream>>);
+/// Close codes after which nobody comes back by itself: resumed elsewhere, and removed.
+const FINAL: [u16; 2] = [4001, 4003];
+
+pub(super) struct Socket {
+    stream: WebSocketStream<TokioAdapter<TcpStream>>,
+    /// Why the server wants us no more.
+    ended: Option<String>,
+}
 
 impl Socket {
     /// Connects to `/ws/{room}` of the server.
@@ -54,7 +61,10 @@ impl Socket {
         )
         .await;
         match connecting.map_err(|_| unreachable("no answer within 10 s".to_owned()))? {
-            Ok((socket, _)) => Ok(Socket(socket)),
+            Ok((stream, _)) => Ok(Socket {
+                stream,
+                ended: None,
+            }),
             Err(Error::Url(error)) => Err(address(&error.to_string())),
             Err(error) => Err(unreachable(error.to_string())),
         }
@@ -83,7 +93,7 @@ impl Socket {
     pub(super) async fn send(&mut self, message: &ClientMessage) -> Result<(), ClientError> {
         let json = serde_json::to_string(message)
             .map_err(|error| ClientError::Protocol(error.to_string()))?;
-        self.0
+        self.stream
             .send(Message::text(json))
             .await
             .map_err(|_| ClientError::Interrupted)
@@ -92,19 +102,29 @@ impl Socket {
     /// The next message that we know; none when the connection is lost.
     pub(super) async fn next(&mut self) -> Option<ServerMessage> {
         loop {
-            match timeout(SILENCE, self.0.next()).await {
+            match timeout(SILENCE, self.stream.next()).await {
                 Ok(Some(Ok(Message::Text(text)))) => match serde_json::from_str(text.as_str()) {
                     Ok(message) => return Some(message),
                     // Newer servers may say more than we know.
                     Err(error) => tracing::debug!(%error, "a message of the server was ignored"),
                 },
-                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return None,
+                Ok(Some(Ok(Message::Close(frame)))) => {
+                    let last = frame.filter(|frame| FINAL.contains(&frame.code.into()));
+                    self.ended = last.map(|frame| frame.reason.as_str().to_owned());
+                    return None;
+                }
+                Ok(Some(Err(_)) | None) | Err(_) => return None,
                 Ok(Some(Ok(_))) => {}
             }
         }
     }
 
+    /// Why there is no coming back, if there is none.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        self.ended.take()
+    }
+
     pub(super) async fn close(mut self) {
-        let _ = self.0.close(None).await;
+        let _ = self.stream.close(None).await;
     }
 }

@@ -73,6 +73,10 @@ impl Task {
                     break;
                 }
                 End::Lost => {
+                    if let Some(reason) = socket.ended() {
+                        self.tell(Event::Ended { reason });
+                        break;
+                    }
                     self.tell(Event::Interrupted);
                     self.pending
                         .drain()

@@ -237,6 +237,8 @@ pub enum LeaveReason {
     NodeLost,
     /// Another one took its place.
     Replaced,
+    /// An administrator removed it.
+    Removed,
 }
 
 /// From the server to a participant.

@@ -86,6 +86,13 @@ pub enum HttpRequest {
         /// The session of the path.
         session: String,
     },
+    /// `DELETE /api/v1/rooms/{room}/participants/{name}`, of an administrator.
+    Remove {
+        /// The room.
+        room: RoomName,
+        /// The participant's name.
+        participant: String,
+    },
     /// `GET /api/v1/rooms`.
     List,
     /// `GET /readyz`: whether newcomers can be served.
@@ -157,6 +164,7 @@ impl Rooms {
             } => self
                 .http_session(resource, &room, &session)
                 .map(|id| self.delete(&room, &id)),
+            HttpRequest::Remove { room, participant } => self.remove_by_name(&room, &participant),
             HttpRequest::List => Ok(HttpReply::Rooms(RoomList {
                 rooms: self.rooms.values().map(super::Room::info).collect(),
             })),

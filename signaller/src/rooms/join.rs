@@ -18,6 +18,7 @@ impl Rooms {
         room: &RoomName,
         join: Join,
     ) -> Result<(), Refusal> {
+        self.check_not_removed(&join)?;
         if self.try_resume(connection, room, &join) {
             return Ok(());
         }

@@ -17,6 +17,7 @@ mod peer;
 mod placement;
 mod refusal;
 mod register;
+mod removal;
 mod resume;
 mod room;
 
@@ -27,13 +28,13 @@ pub use id::{
 };
 pub use refusal::{Code, Refusal};
 
-use crate::protocol::{IceServer, Mode, node as node_protocol, peer as peer_protocol};
+use crate::protocol::{IceServer, Mode, Secret, node as node_protocol, peer as peer_protocol};
 use crate::turn::Access;
 use connection::Connection;
 use node::Node;
 use offer::Request;
 use room::Room;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The largest SDP taken, in bytes.
@@ -196,6 +197,8 @@ pub struct Rooms {
     /// In which room each session is.
     sessions: HashMap<SessionId, RoomName>,
     requests: HashMap<u64, Request>,
+    /// The resume secrets of those who were removed, the latest last.
+    removed: VecDeque<Secret>,
     next_request: u64,
     timers: BTreeSet<(Instant, Timer)>,
     outgoing: Vec<Outgoing>,
@@ -214,6 +217,7 @@ impl Rooms {
             nodes: BTreeMap::new(),
             sessions: HashMap::new(),
             requests: HashMap::new(),
+            removed: VecDeque::new(),
             next_request: 1,
             timers: BTreeSet::new(),
             outgoing: Vec::new(),

@@ -188,6 +188,7 @@ impl Member<'_> {
             Event::Failed { leg, reason } => {
                 return Err(self.of.failed(format!("{leg:?}: {reason}")));
             }
+            Event::Ended { reason } => return Err(self.of.failed(reason)),
             Event::Error(error) => self.stage.tell(format!("the server: {}", error.message)),
             _ => {}
         }

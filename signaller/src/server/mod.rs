@@ -5,6 +5,7 @@
 //! channels, so nobody who reads slowly or sends much holds up the others.
 
 mod accept;
+mod admin;
 mod metrics;
 mod origin;
 mod page;
@@ -17,6 +18,7 @@ mod ws;
 
 pub use origin::AllowedOrigins;
 
+use crate::protocol::Secret;
 use crate::rooms::{HttpReply, HttpRequest, Settings};
 use crate::turn::{TurnConfig, TurnError, TurnServer};
 use std::net::SocketAddr;
@@ -41,6 +43,9 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Web origins other than the server's own whose pages may use it. Default: none.
     pub allowed_origins: AllowedOrigins,
+    /// Who knows it may remove participants from rooms: the bearer token of administrators, 16 bytes or more. Default: none,
+    /// which makes nobody an administrator.
+    pub admin_secret: Option<Secret>,
     /// Rooms.
     pub rooms: Settings,
     /// The STUN and TURN server beside it; its credentials go to every participant. Default: none.
@@ -52,6 +57,7 @@ impl Default for ServerConfig {
         ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allowed_origins: AllowedOrigins::default(),
+            admin_secret: None,
             rooms: Settings::default(),
             turn: None,
         }
@@ -69,6 +75,12 @@ pub enum StartError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The administrator's secret can be guessed.
+    #[error(
+        "the administrator's secret has less than {} bytes; make a longer one, as by: openssl rand -hex 16",
+        admin::SHORTEST
+    )]
+    AdminSecret,
     /// The STUN and TURN server does not start.
     #[error(transparent)]
     Turn(#[from] TurnError),
@@ -106,8 +118,12 @@ impl Server {
     /// Listens and serves, on tasks of the current tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`] when an address cannot be had.
+    /// [`StartError`] when an address cannot be had, or a secret is too short.
     pub async fn start(mut config: ServerConfig) -> Result<Server, StartError> {
+        let secret = config.admin_secret.as_ref();
+        if secret.is_some_and(|secret| secret.len() < admin::SHORTEST) {
+            return Err(StartError::AdminSecret);
+        }
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| StartError::Listen {
             address: config.listen,

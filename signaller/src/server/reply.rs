@@ -35,6 +35,13 @@ pub(super) fn text(status: StatusCode, body: &str) -> Response<Body> {
     with_type(status, "text/plain; charset=utf-8", body.to_owned())
 }
 
+/// Without a body.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
 fn with_type(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

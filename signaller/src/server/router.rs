@@ -2,14 +2,15 @@
 //! Which path is what.
 
 use super::switchboard::Switchboard;
-use super::{AllowedOrigins, ServerConfig, metrics, page, reply, whip, ws};
+use super::{AllowedOrigins, ServerConfig, admin, metrics, page, reply, whip, ws};
+use crate::protocol::Secret;
 use crate::rooms::{HttpReply, HttpRequest};
 use crate::turn::TurnHandle;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -19,6 +20,7 @@ pub(super) struct App {
     pub(super) switchboard: Switchboard,
     pub(super) origins: AllowedOrigins,
     pub(super) relays: Option<TurnHandle>,
+    pub(super) admin_secret: Option<Secret>,
     pub(super) sockets: Arc<Semaphore>,
 }
 
@@ -33,6 +35,7 @@ impl App {
             switchboard,
             origins: config.allowed_origins.clone(),
             relays,
+            admin_secret: config.admin_secret.clone(),
             sockets,
         }
     }
@@ -65,6 +68,10 @@ pub(super) fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/rooms", get(rooms))
+        .route(
+            "/api/v1/rooms/{room}/participants/{name}",
+            delete(admin::remove),
+        )
         .route("/", get(page::index))
         .route("/r/{room}", get(page::room))
         .route("/static/{*path}", get(page::file))

@@ -58,7 +58,7 @@ pub(super) fn session(resource: Resource) -> MethodRouter<App> {
             Err(refusal) => return reply::refused(&refusal),
         };
         let response = match trickle_in(&app, resource, &room, session, request).await {
-            Ok(()) => empty(StatusCode::NO_CONTENT),
+            Ok(()) => reply::empty(StatusCode::NO_CONTENT),
             Err(failure) => failure.into_response(),
         };
         with_cors(response, cors)
@@ -71,7 +71,7 @@ pub(super) fn session(resource: Resource) -> MethodRouter<App> {
             Err(refusal) => return reply::refused(&refusal),
         };
         let response = match end(&app, resource, &room, session).await {
-            Ok(()) => empty(StatusCode::OK),
+            Ok(()) => reply::empty(StatusCode::OK),
             Err(refusal) => reply::refused(&refusal),
         };
         with_cors(response, cors)
@@ -85,7 +85,7 @@ fn preflight() -> MethodRouter<App> {
     options(|State(app): State<App>, headers: HeaderMap| async move {
         match app.origins.check(&headers) {
             Ok(origin) => {
-                let mut response = with_cors(empty(StatusCode::NO_CONTENT), origin);
+                let mut response = with_cors(reply::empty(StatusCode::NO_CONTENT), origin);
                 response
                     .headers_mut()
                     .insert("accept-post", HeaderValue::from_static("application/sdp"));
@@ -312,12 +312,6 @@ fn links(server: &IceServer) -> Vec<HeaderValue> {
     links
         .filter_map(|link| HeaderValue::from_str(&link).ok())
         .collect()
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
 }
 
 fn with_cors(mut response: Response<Body>, origin: Option<String>) -> Response<Body> {

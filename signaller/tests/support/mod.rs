@@ -25,6 +25,8 @@ pub struct Hall {
     inboxes: BTreeMap<ConnectionId, VecDeque<Value>>,
     pub closed: BTreeMap<ConnectionId, u16>,
     pub replies: BTreeMap<HttpId, Result<HttpReply, Refusal>>,
+    /// Whose credentials are to be revoked.
+    pub gone: Vec<String>,
 }
 
 impl Hall {
@@ -48,6 +50,7 @@ impl Hall {
             inboxes: BTreeMap::new(),
             closed: BTreeMap::new(),
             replies: BTreeMap::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -107,7 +110,7 @@ impl Hall {
                     .inbox(to)
                     .push_back(serde_json::to_value(message).expect("JSON")),
                 Outgoing::Close { to, code, .. } => drop(self.closed.insert(to, code)),
-                Outgoing::Gone { .. } => {}
+                Outgoing::Gone { participant } => self.gone.push(participant.into()),
                 Outgoing::Http { to, reply } => assert!(
                     self.replies.insert(to, reply).is_none(),
                     "two replies to one request"

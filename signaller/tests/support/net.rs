@@ -20,6 +20,9 @@ use tokio::time::timeout;
 
 pub const SOON: Duration = Duration::from_secs(5);
 
+/// What the server's administrators know.
+pub const ADMIN: &str = "known to administrators";
+
 pub async fn server() -> Server {
     let ice = IceServer {
         urls: vec!["stun:192.0.2.1:3478".into()],
@@ -39,6 +42,7 @@ pub async fn start(rooms: Settings) -> Server {
     let config = ServerConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         allowed_origins,
+        admin_secret: Some(ADMIN.into()),
         rooms,
         turn: None,
     };
