@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Encoders and decoders.
+//! Encoders, recordings of encoders, and decoders.
 
+use super::end::PT;
+use super::{av1, vp9};
 use gst::prelude::*;
 use gst_rtc_core::codec::Codec;
-use gst_rtc_core::media::{Feedback, PayloadParams};
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use openssl::sha::sha256;
 
 /// The packets of one picture.
 pub type Picture = Vec<Vec<u8>>;
 
-pub const PT: u8 = 96;
+/// What tells a decoded picture from all others.
+pub type Hash = [u8; 32];
 
-/// A codec, and the elements for it.
+/// A codec, where a stream of it comes from, and the elements that decode it.
 pub struct Format {
-    codec: Codec,
-    encoder: &'static str,
+    pub codec: Codec,
+    pub source: Source,
     decoder: &'static str,
-    temporal_layers: u8,
+    /// Of each encoding.
+    pub temporal_layers: u8,
+    /// Of each encoding.
+    pub spatial_layers: u8,
+}
+
+/// Where a stream comes from.
+pub enum Source {
+    /// These elements make it, once in each size.
+    Encoder(&'static str),
+    /// A browser made it: RTP packets, each behind its length (RFC 4571).
+    Recording(&'static [u8]),
 }
 
 /// Layers 0 2 1 2. Only the base layer may change what later pictures of it depend on: the last picture, and probabilities.
 pub const VP8: Format = Format {
     codec: Codec::Vp8,
-    encoder: "vp8enc deadline=1 cpu-used=8 keyframe-max-dist=45 target-bitrate=200000 \
+    source: Source::Encoder(
+        "vp8enc deadline=1 cpu-used=8 keyframe-max-dist=12 target-bitrate=200000 \
         name=temporal temporal-scalability-number-layers=3 temporal-scalability-periodicity=4 \
         temporal-scalability-layer-flags=<no-ref-golden+no-ref-alt+no-upd-golden+no-upd-alt,\
 no-ref-golden+no-ref-alt+no-upd-last+no-upd-golden+no-upd-alt+no-upd-entropy,\
@@ -31,86 +44,129 @@ no-ref-golden+no-ref-alt+no-upd-last+no-upd-alt+no-upd-entropy,\
 no-ref-alt+no-upd-last+no-upd-golden+no-upd-alt+no-upd-entropy> \
         temporal-scalability-layer-sync-flags=<false,true,true,false> ! \
         rtpvp8pay picture-id-mode=15-bit mtu=300",
+    ),
     decoder: "rtpvp8depay ! vp8dec",
     temporal_layers: 3,
+    spatial_layers: 1,
 };
 
 pub const H264: Format = Format {
     codec: Codec::H264,
-    encoder: "openh264enc gop-size=45 bitrate=200000 complexity=low ! h264parse config-interval=-1 ! \
+    source: Source::Encoder(
+        "openh264enc gop-size=12 bitrate=200000 complexity=low ! h264parse config-interval=-1 ! \
         rtph264pay mtu=300 aggregate-mode=zero-latency",
+    ),
     decoder: "rtph264depay ! h264parse ! openh264dec",
     temporal_layers: 1,
+    spatial_layers: 1,
 };
 
 pub const VP9: Format = Format {
     codec: Codec::Vp9,
-    encoder: "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=45 target-bitrate=200000 lag-in-frames=0 ! \
+    source: Source::Encoder(
+        "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=12 target-bitrate=200000 lag-in-frames=0 ! \
         rtpvp9pay picture-id-mode=15-bit mtu=300",
+    ),
     decoder: "rtpvp9depay ! vp9dec",
     temporal_layers: 1,
+    spatial_layers: 1,
 };
 
-impl Format {
-    /// As an SDP would say it.
-    pub fn payload(&self) -> PayloadParams {
-        PayloadParams {
-            pt: PT,
-            codec: self.codec,
-            clock_rate: 90_000,
-            channels: None,
-            fmtp: String::new(),
-            rtx_pt: None,
-            feedback: Feedback::default(),
-        }
-    }
+/// A page of Chromium paints a square that moves: 960 × 540, L3T3.
+pub const VP9_LAYERS: Format = Format {
+    codec: Codec::Vp9,
+    source: Source::Recording(include_bytes!("vp9-l3t3.rtp")),
+    decoder: "rtpvp9depay ! vp9dec",
+    temporal_layers: 3,
+    spatial_layers: 3,
+};
 
-    pub fn temporal_layers(&self) -> u8 {
-        self.temporal_layers
-    }
+/// The same, 1024 × 576.
+pub const AV1_LAYERS: Format = Format {
+    codec: Codec::Av1,
+    source: Source::Recording(include_bytes!("av1-l3t3.rtp")),
+    decoder: "av1dec",
+    temporal_layers: 3,
+    spatial_layers: 3,
+};
+
+/// Sizes of the encodings, one of them in another shape.
+const SIZES: [(u32, u32); 3] = [(80, 60), (160, 120), (240, 144)];
+
+/// A ball that moves over a background of that colour, in each size.
+pub fn encode(format: &Format, color: &str, pictures: usize) -> Vec<Vec<Picture>> {
+    let Source::Encoder(encoder) = format.source else {
+        panic!("a recording is not encoded");
+    };
+    let in_size = |(width, height)| {
+        let launch = format!(
+            "videotestsrc pattern=ball background-color={color} num-buffers={pictures} ! \
+             video/x-raw,format=I420,width={width},height={height},framerate=30/1 ! {encoder} pt={PT} ! \
+             appsink name=out sync=false"
+        );
+        let encoded = split(run(&launch, &[]));
+        assert_eq!(encoded.len(), pictures);
+        encoded
+    };
+    SIZES.into_iter().map(in_size).collect()
 }
 
-/// A ball that moves over a background of that colour.
-pub fn encode(format: &Format, color: &str, pictures: usize) -> Vec<Picture> {
-    let launch = format!(
-        "videotestsrc pattern=ball background-color={color} num-buffers={pictures} ! \
-         video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! {} pt={PT} ! appsink name=out sync=false",
-        format.encoder
-    );
-    let mut encoded: Vec<Picture> = Vec::new();
-    let mut newest = None;
-    for packet in run(&launch, &[]) {
-        let timestamp = timestamp(&packet);
-        if newest.replace(timestamp) != Some(timestamp) {
-            encoded.push(Vec::new());
+/// The pictures that packets are of.
+pub fn split(packets: impl IntoIterator<Item = Vec<u8>>) -> Vec<Picture> {
+    let mut split: Vec<Picture> = Vec::new();
+    for packet in packets {
+        let is_next = |picture: &Picture| timestamp(&picture[0]) != timestamp(&packet);
+        if split.last().is_none_or(is_next) {
+            split.push(Vec::new());
         }
-        encoded.last_mut().expect("just pushed").push(packet);
+        split.last_mut().expect("just pushed").push(packet);
     }
-    assert_eq!(encoded.len(), pictures);
-    encoded
+    split
 }
 
-/// Hashes of the pictures that a decoder makes of packets.
-pub fn decode(format: &Format, packets: &[Vec<u8>]) -> Vec<u64> {
-    let name = format.codec.as_str();
+/// Two sources from one recording: its first half, and its second. Both begin with a keyframe.
+pub fn halves(format: &Format) -> [Vec<Picture>; 2] {
+    let Source::Recording(mut rest) = format.source else {
+        panic!("an encoder records nothing");
+    };
+    let mut packets = Vec::new();
+    while let Some((len, behind)) = rest.split_first_chunk() {
+        let (packet, behind) = behind.split_at(u16::from_be_bytes(*len).into());
+        packets.push(packet.to_vec());
+        rest = behind;
+    }
+    let mut first = split(packets);
+    let second = first.split_off(first.len() / 2);
+    [first, second]
+}
+
+/// Hashes of what a decoder makes of pictures, up to a spatial layer of each.
+pub fn decode(format: &Format, pictures: &[Picture], highest: u8) -> Vec<Hash> {
+    let (caps, packets) = match format.codec {
+        Codec::Av1 => {
+            let units = pictures.iter().map(|p| av1::temporal_unit(p, highest));
+            let caps = "video/x-av1,stream-format=obu-stream,alignment=tu".to_owned();
+            (caps, units.collect())
+        }
+        codec => {
+            let name = codec.as_str();
+            let cut = |picture| match codec {
+                Codec::Vp9 => vp9::up_to(picture, highest),
+                _ => Picture::clone(picture),
+            };
+            let caps = format!(
+                "application/x-rtp,media=video,clock-rate=90000,encoding-name={name},payload={PT}"
+            );
+            (caps, pictures.iter().flat_map(cut).collect::<Vec<_>>())
+        }
+    };
     let launch = format!(
-        "appsrc name=in format=time max-bytes=0 \
-         caps=application/x-rtp,media=video,clock-rate=90000,encoding-name={name},payload={PT} ! \
-         {} ! videoconvert ! video/x-raw,format=I420 ! appsink name=out sync=false",
+        "appsrc name=in format=time max-bytes=0 caps={caps} ! {} ! \
+         videoconvert ! video/x-raw,format=I420 ! appsink name=out sync=false",
         format.decoder
     );
-    let hash = |picture: &Vec<u8>| {
-        let mut hasher = DefaultHasher::new();
-        picture.hash(&mut hasher);
-        hasher.finish()
-    };
-    run(&launch, packets).iter().map(hash).collect()
-}
-
-/// How many pictures packets are of.
-pub fn pictures(packets: &[Vec<u8>]) -> usize {
-    let timestamps: HashSet<_> = packets.iter().map(|p| timestamp(p)).collect();
-    timestamps.len()
+    let decoded = run(&launch, &packets);
+    decoded.iter().map(|picture| sha256(picture)).collect()
 }
 
 fn timestamp(packet: &[u8]) -> u32 {
