@@ -222,9 +222,12 @@ fn has_ended(compositor: &gst_base::Aggregator) -> bool {
     pads.all(|pad| pad.is_eos())
 }
 
+/// Of all that is composed. The colours are those of VP8 and of most cameras; were they left open, each size would have those of
+/// its own standard, and every picture on the canvas, the background too, would be converted to them, each time.
 fn caps(canvas: Size, framerate: gst::Fraction) -> gst::Caps {
     gst::Caps::builder("video/x-raw")
         .field("format", "I420")
+        .field("colorimetry", "bt601")
         .field("width", canvas.width as i32)
         .field("height", canvas.height as i32)
         .field("framerate", framerate)

@@ -4,6 +4,7 @@
 use super::settings::Settings;
 use gst::glib;
 use gst::prelude::*;
+use gst_rtc_core::mcu::rect::Size;
 
 /// A way to encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +209,21 @@ impl Codec {
 /// Requests for keyframes that come within it are answered by one.
 const KEYFRAME_INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 
+/// Negative: always that fast. Positive, the encoder would take all the time that there is from one picture to the next.
+const VP8_SPEED: &str = "-6";
+
+/// Threads of a VP8 or VP9 encoder, as libwebrtc has them: they wait for one another by spinning, so more of them than there are
+/// processors left cost more than they gain.
+fn threads(canvas: Size) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match u64::from(canvas.width) * u64::from(canvas.height) {
+        pixels if pixels >= 1920 * 1080 && processors > 8 => 8,
+        pixels if pixels > 1280 * 960 && processors >= 6 => 3,
+        pixels if pixels > 640 * 480 && processors >= 3 => 2,
+        _ => 1,
+    }
+}
+
 fn tune(encoder: &gst::Element, name: &str, settings: &Settings) {
     let (numer, denom) = (
         settings.framerate.numer().max(1),
@@ -231,10 +247,13 @@ fn tune(encoder: &gst::Element, name: &str, settings: &Settings) {
         ],
         "vp8enc" | "vp9enc" => vec![
             ("deadline", "1".into()),
-            ("cpu-used", if name == "vp8enc" { "4" } else { "8" }.into()),
+            (
+                "cpu-used",
+                if name == "vp8enc" { VP8_SPEED } else { "8" }.into(),
+            ),
             ("end-usage", "cbr".into()),
             ("error-resilient", "default".into()),
-            ("threads", "4".into()),
+            ("threads", threads(settings.canvas).to_string()),
             ("keyframe-max-dist", distance.to_string()),
             ("lag-in-frames", "0".into()),
             ("target-bitrate", video.to_string()),
