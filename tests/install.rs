@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask install --user`: GStreamer finds the plugin by itself, and removal leaves nothing.
+//! `cargo xtask install --user`: GStreamer finds the plugin by itself, and removal leaves nothing. And where meson would put
+//! what; that it does, and that packages do, `cargo xtask fresh` shows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -87,5 +89,69 @@ async fn what_is_installed_works_without_variables_and_goes_without_a_trace() ->
     // GStreamer's own notes about all plugins of the system.
     left.retain(|path| !path.starts_with(home.join(".cache")));
     check!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+/// What `meson install` would bring, by the name of the file.
+fn meson_places(name: &str, options: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    let build = folder(name)?;
+    let meson = |arguments: &[&str]| -> Result<String> {
+        let output = Command::new("/usr/bin/meson")
+            .args(arguments)
+            .arg(&build)
+            .current_dir(root())
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        check!(
+            output.status.success(),
+            "{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(text)
+    };
+    meson(&[&["setup"], options].concat())?;
+    let places: BTreeMap<PathBuf, PathBuf> =
+        serde_json::from_str(&meson(&["introspect", "--installed"])?)?;
+    let by_name = places.into_iter().filter_map(|(file, place)| {
+        let name = file.file_name()?.to_str()?.to_owned();
+        Some((name, place))
+    });
+    Ok(by_name.collect())
+}
+
+#[test]
+fn meson_installs_where_the_gstreamer_of_the_system_looks() -> Result {
+    let plugins = Command::new("pkg-config")
+        .args(["--variable=pluginsdir", "gstreamer-1.0"])
+        .output()?;
+    let plugins = PathBuf::from(String::from_utf8(plugins.stdout)?.trim());
+    let places = meson_places("meson-system", &[])?;
+    for library in ["libgstrtcmcu.so", "libgstrtcsfu.so", "libgstrtcturn.so"] {
+        check!(
+            places.get(library) == Some(&plugins.join(library)),
+            "{places:?}"
+        );
+    }
+    check!(
+        places.get("gst-rtc") == Some(&PathBuf::from("/usr/local/bin/gst-rtc")),
+        "{places:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn meson_installs_below_a_prefix() -> Result {
+    let prefix = ["--prefix=/opt/rtc", "--libdir=lib"];
+    let places = meson_places("meson-prefix", &prefix)?;
+    let sfu = Path::new("/opt/rtc/lib/gstreamer-1.0/libgstrtcsfu.so");
+    check!(
+        places
+            .get("libgstrtcsfu.so")
+            .is_some_and(|place| place == sfu),
+        "{places:?}"
+    );
+    for (file, place) in &places {
+        check!(place.starts_with("/opt/rtc"), "{file}: {place:?}");
+    }
     Ok(())
 }

@@ -6,7 +6,9 @@
 mod bench;
 mod checks;
 mod command;
+mod deb;
 mod docs;
+mod fresh;
 mod fuzz;
 mod install;
 mod natlab;
@@ -29,6 +31,10 @@ usage: cargo xtask <verb>
   deny                           licences, bans and advisories of the dependencies (cargo-deny)
   install [--user] [--debug]     plugins to where GStreamer looks by itself, and the program
   uninstall [--user]             takes them away
+  deb [--debug]                  Debian packages of the plugins and of the server, in target/debian
+  fresh [--source] [--debug] [SUITE…]
+                                 installs and runs the packages in fresh systems (bookworm, trixie and sid unless said
+                                 otherwise); --source: builds there, as the README says. As root, on Debian 12
   fuzz [--seconds N] [TARGET…]   fuzz the parsers of bytes from the network, each for a minute unless said otherwise
   docs [--check]                 write docs/elements/ from the plugin; --check: fail if it is stale
 
@@ -85,6 +91,11 @@ fn dispatch(arguments: &[String]) -> Result<(), String> {
             let [user] = flags(rest, ["--user"])?;
             install::uninstall(user)
         }
+        "deb" => {
+            let [debug, no_install] = flags(rest, ["--debug", "--no-install"])?;
+            deb::deb(debug, no_install).map(drop)
+        }
+        "fresh" => fresh::fresh(rest),
         "docs" => {
             let [check] = flags(rest, ["--check"])?;
             docs::docs(check)

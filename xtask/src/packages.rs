@@ -66,9 +66,20 @@ pub(crate) const TEST: &[Package] = &[
     package("python3-gi", Program(&["python3"])),
     package("gir1.2-gstreamer-1.0", Program(&["python3"])),
     package("gir1.2-gst-rtsp-server-1.0", Program(&["python3"])),
+    package("meson", Program(&["meson"])),
     package("xvfb", Program(&["Xvfb"])),
     package("curl", Program(&["curl"])),
 ];
+
+/// To make Debian packages, besides [`RUN`].
+pub(crate) const DEB: &[Package] = &[
+    package("debhelper", Program(&["dh"])),
+    package("meson", Program(&["meson"])),
+    package("python3", Program(&["python3"])),
+];
+
+/// To try out what is installed in fresh systems, besides [`RUN`] and [`DEB`].
+pub(crate) const FRESH: &[Package] = &[package("debootstrap", Program(&["debootstrap"]))];
 
 /// To fuzz, besides [`RUN`].
 pub(crate) const FUZZ: &[Package] = &[package("g++", Program(&["c++"]))];

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask fresh`: systems that have nothing yet, and this project in them.
+//!
+//! Packages are built once, on Debian 12, and installed, tried out and removed in fresh systems of each suite. With
+//! `--source` a fresh system builds for itself, as the README says. The systems are folders below `fresh` in Cargo's target
+//! folder; each command runs with mounts of its own, which end with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{output, root, run, target_directory};
+use crate::system::is_root;
+use crate::{deb, packages};
+
+const SUITES: [&str; 3] = ["bookworm", "trixie", "sid"];
+const MIRROR: &str = "http://deb.debian.org/debian";
+
+/// Parses what stands behind the verb, and does it.
+pub(crate) fn fresh(arguments: &[String]) -> Result<(), String> {
+    let (mut source, mut debug, mut suites) = (false, false, Vec::new());
+    for argument in arguments {
+        match argument.as_str() {
+            "--source" => source = true,
+            "--debug" => debug = true,
+            suite if SUITES.contains(&suite) => suites.push(suite),
+            other => {
+                return Err(format!(
+                    "\"{other}\" is none of --source, --debug, {}",
+                    SUITES.join(", ")
+                ));
+            }
+        }
+    }
+    if suites.is_empty() {
+        // Who builds in sid has it already.
+        suites = SUITES[..if source { 2 } else { 3 }].to_vec();
+    }
+    if !is_root() {
+        return Err("only root can make a system: sudo cargo xtask fresh".to_owned());
+    }
+    packages::ensure(&[packages::FRESH], false)?;
+    if source {
+        return suites.into_iter().try_for_each(build_there);
+    }
+    builds_for_all()?;
+    let made = deb::deb(debug, false)?;
+    suites
+        .into_iter()
+        .try_for_each(|suite| try_out(suite, &made))
+}
+
+/// Libraries work with newer ones than those they were built with, and not with older ones.
+fn builds_for_all() -> Result<(), String> {
+    let version = fs::read_to_string("/etc/debian_version").unwrap_or_default();
+    if version.starts_with("12") {
+        return Ok(());
+    }
+    Err("packages for Debian 12 and later are built on Debian 12: run this there".to_owned())
+}
+
+/// Installs packages in a fresh system, and removes them.
+fn try_out(suite: &str, made: &[PathBuf]) -> Result<(), String> {
+    let system = Fresh::new(suite)?;
+    for package in made {
+        let name = package.file_name().ok_or("a package has a name")?;
+        copy(package, &system.folder.join("tmp").join(name))?;
+    }
+    system.run(include_str!("fresh/packages.sh"), &[])
+}
+
+/// Clones, builds, tests, installs and removes in a fresh system that has Rust.
+fn build_there(suite: &str) -> Result<(), String> {
+    let system = Fresh::new(suite)?;
+    let repository = system.folder.join("root/gst-rtc");
+    run(Command::new("git")
+        .args(["clone", "--quiet", "--no-hardlinks"])
+        .arg(root())
+        .arg(&repository))?;
+    system.run(include_str!("fresh/source.sh"), &rust()?)
+}
+
+/// The folders of Rust's toolchains and of what Cargo has fetched: mounted, not fetched for each system.
+fn rust() -> Result<[(PathBuf, &'static str); 2], String> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let home = home.ok_or("HOME is not set")?;
+    let folder =
+        |variable, name| std::env::var_os(variable).map_or_else(|| home.join(name), PathBuf::from);
+    Ok([
+        (folder("CARGO_HOME", ".cargo"), "root/.cargo"),
+        (folder("RUSTUP_HOME", ".rustup"), "root/.rustup"),
+    ])
+}
+
+/// A system just made; it goes with this value.
+struct Fresh {
+    folder: PathBuf,
+}
+
+impl Fresh {
+    fn new(suite: &str) -> Result<Fresh, String> {
+        let folder = target_directory()?.join("fresh").join(suite);
+        remove(&folder)?;
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let system = Fresh { folder };
+        run(Command::new("debootstrap")
+            .args(["--variant=minbase", suite])
+            .arg(&system.folder)
+            .arg(MIRROR))?;
+        Ok(system)
+    }
+
+    /// Runs a script in the system, with these folders in it and the README's line as `$line`.
+    fn run(&self, script: &str, folders: &[(PathBuf, &str)]) -> Result<(), String> {
+        let mut mounts = String::from("mount -t proc proc proc\nmount --rbind /dev dev\n");
+        for (from, to) in folders {
+            mounts += &format!("mkdir -p {to}\nmount --bind {} {to}\n", from.display());
+        }
+        let into = format!("{mounts}exec chroot . bash -euxo pipefail -c \"$script\"");
+        // The variables of whoever runs this are not those of a fresh system.
+        run(Command::new("unshare")
+            .args([
+                "--mount",
+                "--propagation",
+                "private",
+                "--",
+                "bash",
+                "-euc",
+                &into,
+            ])
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("HOME", "/root")
+            .env("PATH", "/root/.cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .env("line", line_of_readme()?)
+            .env("script", script))
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Err(message) = remove(&self.folder) {
+            eprintln!("{message}");
+        }
+    }
+}
+
+/// The line of the README that needs no server.
+fn line_of_readme() -> Result<String, String> {
+    let readme = fs::read_to_string(root().join("README.md"));
+    let readme = readme.map_err(|error| format!("README.md: {error}"))?;
+    let mut lines = readme
+        .lines()
+        .filter(|line| line.starts_with("gst-launch-1.0 "));
+    let line = lines.find(|line| line.contains("rtcsfu") && !line.contains("signaller"));
+    line.map(str::to_owned)
+        .ok_or_else(|| "README.md has no gst-launch-1.0 line without a server".to_owned())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(|error| format!("{}: {error}", to.display()))
+}
+
+/// Removes a system, and nothing that is mounted in it: mounts are those of the commands that ran there.
+fn remove(folder: &Path) -> Result<(), String> {
+    let mounted = output(Command::new("findmnt").args(["--noheadings", "--output", "TARGET"]));
+    let inside = folder.to_string_lossy();
+    if mounted.is_none_or(|mounted| mounted.contains(&*inside)) {
+        return Err(format!("{inside}: something is mounted there"));
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{inside}: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_a_line_for_a_system_without_a_server() {
+        let line = line_of_readme().expect("a line");
+        assert!(line.contains("location=loop.mkv"), "{line}");
+    }
+
+    #[test]
+    fn what_is_no_suite_is_refused_by_name() {
+        let error = fresh(&["buster".to_owned()]).unwrap_err();
+        assert!(error.contains("buster"), "{error}");
+    }
+}
