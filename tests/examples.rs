@@ -1,41 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `examples/`, each run as its first comment says.
 
-use std::process::Command;
+use std::path::Path;
 
-use gst_rtc::build::{example, plugin_path, root, scratch};
+use gst_rtc::build::root;
 use gst_rtc::described::{folder, grows};
+use gst_rtc::example::{example_command, says, stop};
 use gst_rtc::media::Recording;
 use gst_rtc::{Browser, Described, Process, Result, Server, check, my_turn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const SMALL: (&str, &str) = ("size", "video/x-raw,width=320,height=180,framerate=15/1");
-
-/// Starts an example that finds the plugin under test.
-fn start(command: &mut Command) -> Result<Process> {
-    Process::start(
-        command
-            .env("GST_PLUGIN_PATH", plugin_path())
-            .env("GST_REGISTRY", scratch().join("launch.registry")),
-    )
-}
-
-async fn says(process: &Process, text: &str) -> Result<String> {
-    process
-        .line(text, |line| line.contains(text).then(|| line.to_owned()))
-        .await
-}
-
-/// Ctrl-C, and a good end.
-async fn stop(mut process: Process) -> Result {
-    process.interrupt();
-    let status = process.exit().await?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(process.failure(format!("ended with {status}")))
-}
 
 /// A test picture as a participant of a server that is an example.
 fn bars_at(address: &str) -> Result<Described> {
@@ -50,7 +26,7 @@ fn bars_at(address: &str) -> Result<Described> {
 #[tokio::test]
 async fn an_application_has_a_server_inside_and_reacts_to_joins() -> Result {
     let _turn = my_turn().await;
-    let app = start(Command::new(example("embed_sfu")).arg("127.0.0.1:0"))?;
+    let app = Process::start(example_command("embed_sfu.rs")?.arg("127.0.0.1:0"))?;
     let address = app
         .line("address", |line| {
             let rest = line.strip_prefix("open http://")?;
@@ -67,77 +43,84 @@ async fn an_application_has_a_server_inside_and_reacts_to_joins() -> Result {
 }
 
 #[tokio::test]
-async fn an_application_in_c_reacts_to_joins() -> Result {
+async fn applications_in_c_and_python_react_to_joins() -> Result {
     let _turn = my_turn().await;
-    let program = folder("example-c")?.join("embed_sfu");
-    let flags = Command::new("pkg-config")
-        .args(["--cflags", "--libs", "gstreamer-1.0"])
-        .output()?;
-    let flags = String::from_utf8(flags.stdout)?;
-    let compiled = Command::new("cc")
-        .args(["-Wall", "-Werror", "-o"])
-        .arg(&program)
-        .arg(root().join("examples/embed_sfu.c"))
-        .args(flags.split_whitespace())
-        .status()?;
-    check!(compiled.success(), "cc does not like it");
-    let server = Server::serve(&[]).await?;
-    let uri = format!("ws://{}", server.address());
-    let app = start(Command::new(program).args([&uri, "lobby"]))?;
-    says(&app, "ready").await?;
-    let bars = Described::start("test-picture.toml", &server, &[SMALL])?;
-    says(&app, "bars joined lobby").await?;
-    says(&app, "bars sends video in VP8").await?;
-    bars.stop().await?;
-    says(&app, "bars left lobby").await?;
-    stop(app).await
-}
-
-#[tokio::test]
-async fn a_recording_plays_though_its_recorder_was_killed() -> Result {
-    let _turn = my_turn().await;
-    let dir = folder("example-recorder")?;
-    let server = Server::dev(&[]).await?;
-    let uri = format!("ws://{}", server.address());
-    let mut command = Command::new(example("recorder"));
-    let recorder = start(command.args([&uri, "lobby"]).arg(&dir))?;
-    let bars = Described::start("test-picture.toml", &server, &[SMALL])?;
-    says(&recorder, "bars is recorded to").await?;
-    let path = dir.join("bars.mkv");
-    grows(&path, 150_000).await?;
-    // SIGKILL: no chance to write anything more.
-    drop(recorder);
-    bars.stop().await?;
-    let recording = Recording::read_torn(&path)?;
-    for kind in ["video", "audio"] {
-        let stream = recording.only(kind)?;
-        check!(recording.times(stream).len() > 15, "little {kind} in it");
+    for file in ["embed_sfu.c", "embed_sfu.py"] {
+        let server = Server::serve(&[]).await?;
+        let uri = format!("ws://{}", server.address());
+        let app = Process::start(example_command(file)?.args([&uri, "lobby"]))?;
+        says(&app, "ready").await?;
+        let bars = Described::start("test-picture.toml", &server, &[SMALL])?;
+        says(&app, "bars joined lobby").await?;
+        says(&app, "bars sends video in VP8").await?;
+        bars.stop().await?;
+        says(&app, "bars left lobby").await?;
+        stop(app).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn the_recorder_in_python_finishes_its_files() -> Result {
+async fn a_recording_plays_at_whatever_moment_its_recorder_is_killed() -> Result {
     let _turn = my_turn().await;
-    let dir = folder("example-python")?;
+    let dir = folder("example-recorder")?;
     let server = Server::dev(&[]).await?;
-    let uri = format!("ws://{}", server.address());
-    let mut command = Command::new("/usr/bin/python3");
-    command.arg(root().join("examples/recorder.py"));
-    let recorder = start(command.args([&uri, "lobby"]).arg(&dir))?;
-    says(&recorder, "waiting").await?;
-    let bars = Described::start("test-picture.toml", &server, &[SMALL])?;
-    says(&recorder, "bars is recorded to").await?;
-    grows(&dir.join("bars.mkv"), 60_000).await?;
-    stop(recorder).await?;
+    let (recorder, bars) = recorder_at_work("recorder.rs", &server, &dir, 150_000).await?;
+    // SIGKILL: no chance to write anything more.
+    drop(recorder);
     bars.stop().await?;
-    let recording = Recording::read(&dir.join("bars.mkv"))?;
-    check!(
-        recording.only("video")?.codec_name == "vp8"
-            && recording.only("audio")?.codec_name == "opus",
-        "{:?}",
-        recording.streams
-    );
+    let whole = std::fs::read(dir.join("bars.mkv"))?;
+    let cut = dir.join("cut.mkv");
+    let mut before = 0;
+    // The file only ever grows, so killed earlier it would have been the beginning of this one.
+    for eighths in 1..=8 {
+        std::fs::write(&cut, &whole[..whole.len() * eighths / 8])?;
+        let packets = Recording::read_torn(&cut)?.packets.len();
+        check!(packets > before, "{packets} packets in {eighths} eighths");
+        before = packets;
+    }
+    plays(&Recording::read_torn(&cut)?)
+}
+
+/// Starts a recorder, and a participant whose file is that long on return.
+async fn recorder_at_work(
+    file: &str,
+    server: &Server,
+    dir: &Path,
+    bytes: u64,
+) -> Result<(Process, Described)> {
+    let uri = format!("ws://{}", server.address());
+    let recorder = Process::start(example_command(file)?.args([&uri, "lobby"]).arg(dir))?;
+    let bars = Described::start("test-picture.toml", server, &[SMALL])?;
+    says(&recorder, "bars is recorded to").await?;
+    grows(&dir.join("bars.mkv"), bytes).await?;
+    Ok((recorder, bars))
+}
+
+/// Picture and sound are both there.
+fn plays(recording: &Recording) -> Result {
+    for (kind, codec) in [("video", "vp8"), ("audio", "opus")] {
+        let stream = recording.only(kind)?;
+        check!(
+            stream.codec_name == codec && recording.times(stream).len() > 15,
+            "little {kind}: {:?}",
+            recording.streams
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn recorders_in_c_and_python_finish_their_files() -> Result {
+    let _turn = my_turn().await;
+    let server = Server::dev(&[]).await?;
+    for file in ["recorder.c", "recorder.py"] {
+        let dir = folder(&format!("example-{file}"))?;
+        let (recorder, bars) = recorder_at_work(file, &server, &dir, 60_000).await?;
+        stop(recorder).await?;
+        bars.stop().await?;
+        plays(&Recording::read(&dir.join("bars.mkv"))?)?;
+    }
     Ok(())
 }
 

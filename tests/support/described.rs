@@ -100,3 +100,25 @@ pub fn free_port() -> Result<u16> {
     let address = listener.local_addr().map_err(Failure::from)?;
     Ok(address.port())
 }
+
+/// Waits until somebody listens on that TCP port, without calling: some take one call only.
+pub async fn listens(port: u16) -> Result {
+    let until = tokio::time::Instant::now() + DEADLINE;
+    while !is_listening(&std::fs::read_to_string("/proc/net/tcp")?, port) {
+        check!(
+            tokio::time::Instant::now() < until,
+            "nobody listens on port {port} within {DEADLINE:?}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Of `/proc/net/tcp`: the second word of a line is ADDRESS:PORT, the fourth the state, of which 0A is listening.
+fn is_listening(sockets: &str, port: u16) -> bool {
+    let port = format!(":{port:04X}");
+    sockets.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&port)) && words.nth(1) == Some("0A")
+    })
+}

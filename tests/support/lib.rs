@@ -12,6 +12,7 @@ pub mod build;
 pub mod coturn;
 pub mod described;
 pub mod embedded;
+pub mod example;
 mod failure;
 pub mod http;
 pub mod marks;
