@@ -16,17 +16,17 @@ impl GstLaunch {
     /// It runs with `-e`, which ends files properly on [`stop`](Self::stop), and with `-m`, which
     /// shows the messages that an element posts.
     pub fn start(pipeline: &str) -> Result<GstLaunch> {
-        let mut command = Command::new("gst-launch-1.0");
-        command.args(["-e", "-m"]).args(pipeline.split_whitespace());
-        GstLaunch::with(&mut command)
+        GstLaunch::with(&mut line(pipeline))
+    }
+
+    /// Starts a pipeline that reads what is said to its [`process`](Self::process).
+    pub fn start_talking(pipeline: &str) -> Result<GstLaunch> {
+        Process::start_talking(at_home(&mut line(pipeline))).map(GstLaunch)
     }
 
     /// Runs a `gst-launch-1.0` command with options and variables of the caller's own.
     pub fn with(command: &mut Command) -> Result<GstLaunch> {
-        command
-            .env("GST_PLUGIN_PATH", plugin_path())
-            .env("GST_REGISTRY", scratch().join("launch.registry"));
-        Process::start(command).map(GstLaunch)
+        Process::start(at_home(command)).map(GstLaunch)
     }
 
     /// Waits for a message or any other line with this text.
@@ -46,4 +46,17 @@ impl GstLaunch {
     pub fn process(&mut self) -> &mut Process {
         &mut self.0
     }
+}
+
+fn line(pipeline: &str) -> Command {
+    let mut command = Command::new("gst-launch-1.0");
+    command.args(["-e", "-m"]).args(pipeline.split_whitespace());
+    command
+}
+
+/// With the plugins under test.
+fn at_home(command: &mut Command) -> &mut Command {
+    command
+        .env("GST_PLUGIN_PATH", plugin_path())
+        .env("GST_REGISTRY", scratch().join("launch.registry"))
 }

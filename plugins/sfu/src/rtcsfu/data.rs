@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Data channels, for the application: the signals `data-received` and `send-data`.
 
+use super::message_queue::Heard;
 use super::{CAT, RtcSfu};
 use crate::hub::{NodeEvent, OwnMessage};
 use gst::glib;
@@ -48,7 +49,7 @@ pub(super) fn send() -> Signal {
         .build()
 }
 
-/// Emits `data-received`, if anybody listens.
+/// Gives a message to the pads that want it, and emits `data-received`.
 pub(super) fn tell(element: &RtcSfu, event: &NodeEvent) {
     let NodeEvent::Data {
         room,
@@ -60,6 +61,16 @@ pub(super) fn tell(element: &RtcSfu, event: &NodeEvent) {
     else {
         return;
     };
+    let heard = Heard {
+        room: room.clone(),
+        participant: participant.clone(),
+        label: label.clone(),
+        text: *text,
+        payload: payload.clone(),
+        running_time: element.current_running_time(),
+    };
+    let pads = element.imp().data_pads();
+    pads.iter().for_each(|pad| pad.offer(&heard));
     let bytes = glib::Bytes::from(&payload[..]);
     // Strings from the network may hold NULs, which those of GLib cannot.
     let label = label.replace('\0', "");

@@ -6,7 +6,7 @@ use super::settings::{OnLeave, Settings};
 use super::src_pad::Wanted;
 use super::tap::PumpSettings;
 use super::taps::Taps;
-use super::{CAT, RtcSfuSignaller, RtcSfuSinkPad, RtcSfuSrcPad};
+use super::{CAT, RtcSfuDataPad, RtcSfuSignaller, RtcSfuSinkPad, RtcSfuSrcPad, data_pad};
 use crate::hub::{Hub, LocalTrackId};
 use gst::glib;
 use gst::prelude::*;
@@ -68,6 +68,14 @@ impl RtcSfu {
     }
 
     pub(super) fn src_pads(&self) -> Vec<RtcSfuSrcPad> {
+        self.obj()
+            .src_pads()
+            .into_iter()
+            .filter_map(|pad| pad.downcast().ok())
+            .collect()
+    }
+
+    pub(super) fn data_pads(&self) -> Vec<RtcSfuDataPad> {
         self.obj()
             .src_pads()
             .into_iter()
@@ -240,13 +248,40 @@ impl RtcSfu {
                 .map(|n| format!("sink_{n}"))
                 .find(|name| element.static_pad(name).is_none())?,
         };
-        let pad = RtcSfuSinkPad::new(template, &name);
+        self.add_sink_pad(RtcSfuSinkPad::new(template, &name))
+    }
+
+    fn add_sink_pad(&self, pad: RtcSfuSinkPad) -> Option<gst::Pad> {
         pad.set_playing(self.lock().playing);
         if !self.add(&pad) {
             return None;
         }
-        element.set_element_flags(gst::ElementFlags::SINK);
+        self.obj().set_element_flags(gst::ElementFlags::SINK);
         Some(pad.upcast())
+    }
+
+    /// A pad for data channels, whose label is what its name has after `prefix`.
+    fn request_data_pad(
+        &self,
+        template: &gst::PadTemplate,
+        name: Option<&str>,
+        prefix: &str,
+    ) -> Option<gst::Pad> {
+        let label = name.and_then(|name| name.strip_prefix(prefix));
+        let Some((name, label)) = name.zip(label.filter(|label| !label.is_empty())) else {
+            gst::error!(
+                CAT,
+                imp = self,
+                "which data channels? Request for example {prefix}chat"
+            );
+            return None;
+        };
+        if template.direction() == gst::PadDirection::Sink {
+            return self.add_sink_pad(RtcSfuSinkPad::for_messages(template, name, label));
+        }
+        let pad = RtcSfuDataPad::new(template, name, label);
+        pad.set_playing(self.lock().playing);
+        self.add(&pad).then(|| pad.upcast())
     }
 
     fn request_src_pad(
@@ -271,6 +306,9 @@ impl RtcSfu {
     fn set_playing(&self, playing: bool) {
         self.lock().playing = playing;
         for pad in self.src_pads() {
+            pad.set_playing(playing);
+        }
+        for pad in self.data_pads() {
             pad.set_playing(playing);
         }
         for pad in self.sink_pads() {
@@ -358,6 +396,22 @@ impl ElementImpl for RtcSfu {
                 src("video_%s", gst::PadPresence::Request, &of(MediaKind::Video)),
                 src("audio_%s", gst::PadPresence::Request, &of(MediaKind::Audio)),
                 src("track_%s", gst::PadPresence::Sometimes, &any),
+                gst::PadTemplate::with_gtype(
+                    "data_sink_%s",
+                    gst::PadDirection::Sink,
+                    gst::PadPresence::Request,
+                    &gst::Caps::new_any(),
+                    RtcSfuSinkPad::static_type(),
+                )
+                .expect("the template is valid"),
+                gst::PadTemplate::with_gtype(
+                    "data_src_%s",
+                    gst::PadDirection::Src,
+                    gst::PadPresence::Request,
+                    &data_pad::template_caps(),
+                    RtcSfuDataPad::static_type(),
+                )
+                .expect("the template is valid"),
             ]
         });
         &TEMPLATES
@@ -372,6 +426,8 @@ impl ElementImpl for RtcSfu {
         match template.name_template() {
             "video_%s" => self.request_src_pad(template, name, MediaKind::Video),
             "audio_%s" => self.request_src_pad(template, name, MediaKind::Audio),
+            "data_sink_%s" => self.request_data_pad(template, name, "data_sink_"),
+            "data_src_%s" => self.request_data_pad(template, name, "data_src_"),
             _ => self.request_sink_pad(template, name),
         }
     }
@@ -379,6 +435,8 @@ impl ElementImpl for RtcSfu {
     fn release_pad(&self, pad: &gst::Pad) {
         if let Some(pad) = pad.downcast_ref::<RtcSfuSrcPad>() {
             self.remove_src_pad(pad);
+        } else if pad.is::<RtcSfuDataPad>() {
+            self.remove(pad);
         } else if let Some(pad) = pad.downcast_ref::<RtcSfuSinkPad>() {
             self.remove(pad.upcast_ref());
             pad.unpublish();
@@ -426,6 +484,7 @@ impl ElementImpl for RtcSfu {
         match event.type_() {
             gst::EventType::Eos => {
                 self.src_pads().iter().for_each(RtcSfuSrcPad::end);
+                self.data_pads().iter().for_each(RtcSfuDataPad::end);
                 true
             }
             _ => self.parent_send_event(event),

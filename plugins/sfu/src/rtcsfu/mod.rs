@@ -64,6 +64,18 @@
 //! speaks; receivers see an empty sender without) and `to` (the name of the only one who shall get it). It returns false when the
 //! message can never be sent, and posts a warning when a participant named is not there. A message has at most 256 KiB.
 //!
+//! Pads do the same without an application. On a request pad `data_src_%s`, where `%s` is a label, each message comes out as one
+//! buffer, text as `text/x-raw` and the rest as `application/octet-stream`; its `GstRtcSfuMessageMeta` says `room`,
+//! `participant` and `label`, and what downstream does not take is left out. On a request pad `data_sink_%s` each buffer becomes one
+//! message, at its time: text where the caps say `text/x-raw`, else bytes. There the pad properties `participant` and `audience` are
+//! what `from` and `to` are above, and `track` is the label. Here subtitles run along with a room, and its chat goes to a file:
+//!
+//! ```text
+//! gst-launch-1.0 rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo \
+//!   filesrc location=talk.srt ! subparse ! text/x-raw,format=utf8 ! sfu.data_sink_subtitles \
+//!   sfu.data_src_chat ! filesink location=chat.txt async=false
+//! ```
+//!
 //! ## Messages
 //!
 //! Each of the signals but those about data is also an element message on the bus, named `rtcsfu-` and the signal's name, with a field for each
@@ -73,9 +85,11 @@ mod caps;
 mod child_proxy;
 mod clock;
 mod data;
+mod data_pad;
 mod events;
 mod expose;
 mod imp;
+mod message_queue;
 mod notice;
 mod properties;
 mod run;
@@ -110,6 +124,11 @@ glib::wrapper! {
 glib::wrapper! {
     /// A pad on which a track leaves the room.
     pub struct RtcSfuSrcPad(ObjectSubclass<src_pad::SrcPad>) @extends gst::Pad, gst::Object;
+}
+
+glib::wrapper! {
+    /// A pad on which messages of data channels leave the room.
+    pub struct RtcSfuDataPad(ObjectSubclass<data_pad::DataPad>) @extends gst::Pad, gst::Object;
 }
 
 glib::wrapper! {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pad on which a local source enters the room.
 
+mod message;
+
 use super::clock::ClockSample;
 use super::imp::RtcSfu;
 use super::{CAT, RtcSfuSinkPad, caps};
@@ -9,7 +11,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_rtc_core::media::PayloadParams;
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use message::Messages;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a buffer that waits in PAUSED looks whether the pipeline is being stopped.
@@ -50,6 +53,8 @@ struct State {
 /// See [`RtcSfuSinkPad`].
 #[derive(Default)]
 pub struct SinkPad {
+    /// Set for a pad that feeds data channels.
+    messages: OnceLock<Messages>,
     labels: Mutex<Labels>,
     state: Mutex<State>,
     changed: Condvar,
@@ -68,6 +73,9 @@ impl SinkPad {
         let running_time = self.wait_for_playing(element, buffer)?;
         if let Some(running_time) = running_time {
             self.wait_for_time(element, running_time)?;
+        }
+        if let Some(messages) = self.messages.get() {
+            return self.send(element, messages, buffer);
         }
         let (hub, id) = self.ensure_published(element)?;
         let clock = ClockSample::take(&*element.obj());
@@ -249,6 +257,10 @@ impl SinkPad {
     }
 
     fn set_caps(&self, element: &RtcSfu, caps: &gst::CapsRef) -> bool {
+        if let Some(messages) = self.messages.get() {
+            messages.set_caps(caps);
+            return true;
+        }
         let payload = match caps::payload(caps) {
             Ok(payload) => payload,
             Err(error) => {
@@ -329,13 +341,13 @@ impl ObjectImpl for SinkPad {
                 text(
                     "participant",
                     "Participant",
-                    "Name of the participant the track belongs to. Unset: the name of the element",
+                    "Name of the participant the track belongs to. Unset: the name of the element; nobody where the pad feeds data channels",
                 ),
                 text(
                     "track",
                     "Track",
                     "Name of the track, unique for the participant. Unset: audio or video; audio1, video1 and so on \
-                     where that is taken",
+                     where that is taken. Where the pad feeds data channels, their label; unset: from the pad's name",
                 ),
                 text(
                     "audience",
