@@ -47,9 +47,22 @@ impl Visitor {
         name: &str,
         parameters: &str,
     ) -> Result<Self> {
+        let page = browser.open("about:blank").await?;
+        Visitor::join_on(page, server, room, name, parameters).await
+    }
+
+    /// Joins on a page that was prepared for it.
+    pub async fn join_on(
+        page: Page,
+        server: &Server,
+        room: &str,
+        name: &str,
+        parameters: &str,
+    ) -> Result<Self> {
         let url = format!("{}&height={HEIGHT}{parameters}", server.page(room, name));
+        page.goto(&url).await?;
         let visitor = Visitor {
-            page: browser.open(&url).await?,
+            page,
             name: name.to_owned(),
         };
         visitor.joined().await?;

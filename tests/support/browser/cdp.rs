@@ -133,6 +133,19 @@ impl Tab {
         }
     }
 
+    /// Content security policies hold no more.
+    pub(super) async fn bypass_policy(&self) -> Result {
+        let enabled = json!({ "enabled": true });
+        self.call("Page.setBypassCSP", enabled).await.map(drop)
+    }
+
+    /// Runs a script at the beginning of every document to come.
+    pub(super) async fn begin_with(&self, script: &str) -> Result {
+        let method = "Page.addScriptToEvaluateOnNewDocument";
+        let source = json!({ "source": script });
+        self.call(method, source).await.map(drop)
+    }
+
     /// Evaluates an expression whose value, or whose promise's value, is a string.
     pub(super) async fn eval(&self, expression: &str) -> Result<String> {
         let evaluate = json!({

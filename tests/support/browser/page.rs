@@ -47,6 +47,28 @@ impl Page {
         Ok(())
     }
 
+    /// Lets what is loaded from now on run scripts that its content security policy forbids, such as a worker of the test's.
+    ///
+    /// # Errors
+    /// The browser is not Chromium.
+    pub async fn bypass_policy(&self) -> Result {
+        match &self.0 {
+            Tab::Chromium(tab) => tab.bypass_policy().await,
+            Tab::Firefox(_) => Err(Failure::new("only Chromium can do without a policy")),
+        }
+    }
+
+    /// Runs a script in every document that is loaded from now on, before its own scripts.
+    ///
+    /// # Errors
+    /// The browser is not Chromium.
+    pub async fn begin_with(&self, script: &str) -> Result {
+        match &self.0 {
+            Tab::Chromium(tab) => tab.begin_with(script).await,
+            Tab::Firefox(_) => Err(Failure::new("only Chromium is asked to, so far")),
+        }
+    }
+
     /// Loads the page again, as a user does.
     pub async fn reload(&self) -> Result {
         self.eval::<bool>("window.beforeReload = true").await?;
