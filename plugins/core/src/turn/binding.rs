@@ -10,7 +10,7 @@ use stun_types::attribute::{AttributeType, MappedSocketAddr, RawAttribute, XorMa
 use stun_types::message::Message;
 
 /// CHANGE-REQUEST (RFC 5780 §7.2).
-const CHANGE_REQUEST: AttributeType = AttributeType::new(0x0003);
+pub(super) const CHANGE_REQUEST: AttributeType = AttributeType::new(0x0003);
 /// PADDING (RFC 5780 §7.6).
 const PADDING: AttributeType = AttributeType::new(0x0026);
 /// RESPONSE-PORT (RFC 5780 §7.5).
@@ -92,6 +92,6 @@ fn origin(here: SocketAddr, discovery: &Discovery, change: u32) -> SocketAddr {
     )
 }
 
-fn address(kind: AttributeType, address: SocketAddr) -> RawAttribute<'static> {
+pub(super) fn address(kind: AttributeType, address: SocketAddr) -> RawAttribute<'static> {
     MappedSocketAddr::new(address).to_raw(kind).into_owned()
 }

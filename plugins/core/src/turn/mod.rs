@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A STUN and TURN server, without sockets.
 //!
-//! What it does: STUN Binding (RFC 8489) with behaviour discovery (RFC 5780, when there is a second address); TURN
+//! What it does: STUN Binding (RFC 8489, and as RFC 3489 had it) with behaviour discovery (RFC 5780, when there is a second address); TURN
 //! (RFC 8656) with channels, permissions, even ports, reservations, `DONT-FRAGMENT`, IPv4, IPv6 and both at once; TCP
 //! allocations (RFC 6062). Long-term credentials with SHA-1 or SHA-256, time-limited or static.
 //!
@@ -22,6 +22,7 @@ mod authenticate;
 mod binding;
 mod capacity;
 mod channel;
+mod classic;
 mod clock;
 mod config;
 mod connect;

@@ -53,7 +53,12 @@ impl Server {
         path: &FiveTuple,
         data: &'a [u8],
     ) -> Result<Option<ToPeer<'a>>, Refusal> {
-        let message = parse(data).ok_or(Refusal::Malformed)?;
+        let Some(message) = parse(data) else {
+            return match self.classic(path, data) {
+                true => Ok(None),
+                false => Err(Refusal::Malformed),
+            };
+        };
         match (message.class(), message.method()) {
             (MessageClass::Request, BINDING) => self.stun(now, path, &message),
             (MessageClass::Request, _) => self.request(now, path, &message),

@@ -115,8 +115,9 @@ proptest! {
         let at = at.index(message.len());
         message[at] ^= 1 << bit;
         for (_, reply) in lab.put(&client.path, &message) {
-            let answer = Message::from_bytes(&reply).expect("a message");
-            let harmless = answer.method() == BINDING || code(&reply).is_some();
+            // Without a magic cookie, the answer to Binding has none.
+            let of_binding = reply.starts_with(&[1, 1]);
+            let harmless = of_binding || code(&reply).is_some();
             // A bit of the transaction id of what is not signed is another transaction.
             prop_assert!(harmless);
         }

@@ -37,6 +37,61 @@ fn a_fingerprint_is_answered_by_one() {
     assert!(message.attribute::<Fingerprint>().is_ok());
 }
 
+/// What libnice 0.1.21 sends, and with it every `webrtcbin`: no magic cookie (RFC 3489).
+const OF_LIBNICE: &[u8] =
+    b"\x00\x01\x00\x00\xb9\x99\xbf\xea\x1a\x23\x43\x84\x6d\x4d\xb2\x17\x2a\x50\x32\xfa";
+
+#[test]
+fn old_clients_learn_their_address_too() {
+    let mut lab = Lab::new();
+    let reply = lab.ask(&udp("203.0.113.7:4000"), OF_LIBNICE);
+    let reply = reply.expect("a reply");
+    let (head, address) = reply.split_at(20);
+    assert_eq!(head[..4], [1, 1, 0, 12]);
+    assert_eq!(head[4..], OF_LIBNICE[4..]);
+    // MAPPED-ADDRESS, IPv4, port 4000.
+    let expected = [0, 1, 0, 8, 0, 1, 0x0f, 0xa0, 203, 0, 113, 7];
+    assert_eq!(address, expected);
+    assert!(reply.len() * 10 <= OF_LIBNICE.len() * 16);
+    let reply = lab.ask(&udp("[2001:db8::7]:4000"), OF_LIBNICE);
+    assert!(reply.is_some_and(|reply| reply[20..26] == [0, 1, 0, 20, 0, 2]));
+}
+
+#[test]
+fn old_clients_get_nothing_else() {
+    let mut lab = Lab::new();
+    let path = udp("203.0.113.7:4000");
+    let with = |attributes: &[u8]| {
+        let mut request = [OF_LIBNICE, attributes].concat();
+        request[3] = attributes.len() as u8;
+        request
+    };
+    for (attributes, answered) in [
+        // CHANGE-REQUEST that asks for no change, and for one; SOFTWARE; USERNAME.
+        (&[0u8, 3, 0, 4, 0, 0, 0, 0] as &[u8], true),
+        (&[0, 3, 0, 4, 0, 0, 0, 6], false),
+        (&[0x80, 0x22, 0, 4, b'n', b'i', b'c', b'e'], true),
+        (&[0, 6, 0, 4, b'u', b's', b'e', b'r'], false),
+        // Longer than it is.
+        (&[0x80, 0x22, 0, 5, b'n', b'i', b'c', b'e'], false),
+        (&[0x80, 0x22, 0], false),
+    ] {
+        let reply = lab.ask(&path, &with(attributes));
+        assert_eq!(reply.is_some(), answered, "{attributes:?}");
+    }
+    let mut shared_secret = OF_LIBNICE.to_vec();
+    shared_secret[1] = 2;
+    assert!(lab.ask(&path, &shared_secret).is_none());
+    for length in 0..20 {
+        assert!(lab.ask(&path, &OF_LIBNICE[..length]).is_none());
+    }
+    let stream = FiveTuple {
+        transport: Transport::Tcp,
+        ..path
+    };
+    assert!(lab.ask(&stream, OF_LIBNICE).is_none());
+}
+
 /// attacks: reflection. The request's source address may be somebody else's.
 #[test]
 fn replies_to_strangers_are_short() {
