@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use gst_rtc::coturn::Coturn;
-use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Pages, Side};
+use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Pages, Side, call, webrtcbin_connects};
 use gst_rtc::own_turn::OwnTurn;
 use gst_rtc::{DEADLINE, Result, check, my_turn};
 
@@ -90,6 +90,32 @@ async fn pages_of_chromium_connect_or_not_as_theory_says() -> Result {
                 started.elapsed()
             );
             let expected = Outcome::expected(&lab, method);
+            check!(outcome == expected, "{kind} by {method}: {outcome:?}");
+        }
+    }
+    Ok(())
+}
+
+/// `webrtcbin`, with our own server in the middle too.
+#[tokio::test]
+async fn webrtcbins_connect_or_not_as_theory_says() -> Result {
+    let _turn = my_turn().await;
+    if !has_lab()? {
+        return Ok(());
+    }
+    let diagonal = [
+        (Kind::Port, &[Method::Direct, Method::TurnTcp] as &[Method]),
+        (Kind::Symmetric, &[Method::Direct, Method::TurnUdp]),
+    ];
+    for (kind, methods) in diagonal {
+        let lab = Lab::up(kind, kind)?;
+        let _server = OwnTurn::inside(&lab).await?;
+        for &method in methods {
+            let outcome = call(&lab, method, AGENT).await?;
+            let expected = match webrtcbin_connects(&lab, method) {
+                true => Outcome::Connected,
+                false => Outcome::Refused,
+            };
             check!(outcome == expected, "{kind} by {method}: {outcome:?}");
         }
     }

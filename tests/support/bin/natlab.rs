@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use gst_rtc::build::root;
 use gst_rtc::coturn::Coturn;
-use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Pages, agent};
+use gst_rtc::natlab::{
+    Cell, Kind, Lab, Method, Outcome, Pages, agent, call, caller, webrtcbin_connects,
+};
 use gst_rtc::own_turn::OwnTurn;
 use gst_rtc::{Failure, Result};
 
@@ -15,9 +17,13 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((verb, rest)) if verb == "agent" => agent(rest),
+        Some((verb, rest)) if verb == "caller" => caller(rest),
         Some((verb, names)) if verb == "table" => table(names).await,
         Some((verb, names)) if verb == "pages" => diagonal(names).await,
-        _ => Err(Failure::new("usage: natlab table|pages [--write | KIND…]")),
+        Some((verb, names)) if verb == "calls" => calls(names).await,
+        _ => Err(Failure::new(
+            "usage: natlab table|pages|calls [--write | KIND…]",
+        )),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,6 +91,42 @@ async fn diagonal(arguments: &[String]) -> Result {
     as_expected(&wrong)
 }
 
+/// Two `webrtcbin`, the same way.
+async fn calls(arguments: &[String]) -> Result {
+    let (kinds, write) = asked_for(arguments)?;
+    let program = this_program()?;
+    let mut table = heading(&kinds);
+    table.push_str("| **itself** |");
+    let mut wrong = Vec::new();
+    for kind in kinds {
+        let lab = Lab::up(kind, kind)?;
+        let _server = OwnTurn::inside(&lab).await?;
+        let mut connected = Vec::new();
+        for method in Method::ALL {
+            let outcome = call(&lab, method, &program).await?;
+            eprintln!("{kind:<12} {method:<9} {outcome:?}");
+            let is_connected = outcome == Outcome::Connected;
+            if is_connected != webrtcbin_connects(&lab, method) {
+                wrong.push(format!("{kind} by {method}: {outcome:?}"));
+            }
+            if is_connected {
+                connected.push(method.letter());
+            }
+        }
+        write!(table, " {} |", connected.join(" "))?;
+    }
+    table.push('\n');
+    println!("{table}");
+    if write {
+        document(&table, CALLS)?;
+    }
+    as_expected(&wrong)
+}
+
+fn this_program() -> Result<String> {
+    Ok(std::env::current_exe()?.to_string_lossy().into_owned())
+}
+
 /// Which kinds, and whether the documentation is to be written.
 fn asked_for(arguments: &[String]) -> Result<(Vec<Kind>, bool)> {
     let write = arguments == ["--write"];
@@ -127,6 +169,7 @@ fn document(table: &str, place: &str) -> Result {
 
 const START: &str = "<!-- table: written by `cargo xtask natlab` -->";
 const PAGES: &str = "<!-- pages: written by `cargo xtask natlab` -->";
+const CALLS: &str = "<!-- calls: written by `cargo xtask natlab` -->";
 const END: &str = "<!-- end of table -->";
 
 fn heading(kinds: &[Kind]) -> String {
@@ -137,8 +180,7 @@ fn heading(kinds: &[Kind]) -> String {
 
 /// The methods by which two kinds connect, the first that does first.
 async fn pair(a: Kind, b: Kind, wrong: &mut Vec<String>) -> Result<String> {
-    let program = std::env::current_exe()?;
-    let program = program.to_string_lossy();
+    let program = this_program()?;
     let lab = Lab::up(a, b)?;
     let coturn = Coturn::inside(lab.on_server(), &Lab::server_addresses())?;
     let mut connected = Vec::new();

@@ -10,12 +10,14 @@
 //!                    └── server .2 .3 ────┘
 //! ```
 
+mod calls;
 mod cell;
 mod kind;
 mod pages;
 mod peer;
 mod theory;
 
+pub use calls::{call, caller, webrtcbin_connects};
 pub use cell::{Cell, Method, Outcome};
 pub use kind::Kind;
 pub use pages::Pages;
