@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where pictures are composed: the compositor, what lies behind the tiles, and the size of it all.
+//! Where pictures are composed: the compositor, and the size of it all.
 
+use super::backdrop::Backdrop;
 use super::painter::Painter;
 use super::scene::Scene;
-use super::settings::{Background, Settings};
+use super::settings::Settings;
 use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
@@ -18,7 +19,7 @@ pub(super) const SLACK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 /// The composing part of the element; there from the first `video` pad on.
 pub(super) struct Canvas {
     compositor: gst_base::Aggregator,
-    background: gst_app::AppSrc,
+    backdrop: Backdrop,
     format: gst::Element,
     tee: gst::Element,
     progress: Arc<Progress>,
@@ -58,19 +59,12 @@ impl Canvas {
         let tee = gst::ElementFactory::make("tee")
             .property("allow-not-linked", true)
             .build()?;
-        // One picture, which stays until the next.
-        let background = gst_app::AppSrc::builder()
-            .name("background")
-            .is_live(true)
-            .format(gst::Format::Time)
-            .min_latency(0)
-            .build();
         let compositor: gst_base::Aggregator = compositor
             .downcast()
             .map_err(|_| glib::bool_error!("compositor is no aggregator"))?;
         let canvas = Canvas {
             compositor,
-            background,
+            backdrop: Backdrop::new()?,
             format,
             tee,
             progress: Arc::default(),
@@ -86,28 +80,15 @@ impl Canvas {
     }
 
     /// From the last to the first.
-    fn elements(&self) -> [&gst::Element; 4] {
-        let Canvas {
-            compositor,
-            background,
-            format,
-            tee,
-            ..
-        } = self;
-        [
-            tee,
-            format,
-            compositor.upcast_ref(),
-            background.upcast_ref(),
-        ]
+    fn elements(&self) -> [&gst::Element; 5] {
+        let [paced, source] = self.backdrop.elements();
+        let compositor = self.compositor.upcast_ref();
+        [&self.tee, &self.format, compositor, paced, source]
     }
 
     fn connect(&self, scene: Arc<Mutex<Scene>>) -> Result<(), glib::BoolError> {
         let behind = self.add_picture();
-        let source = self.background.static_pad("src").expect("appsrc has one");
-        source
-            .link(&behind)
-            .map_err(|error| glib::bool_error!("{error}"))?;
+        self.backdrop.link(&behind)?;
         gst::Element::link_many([self.compositor.upcast_ref(), &self.format, &self.tee])?;
         let arranged = scene.clone();
         self.compositor
@@ -122,9 +103,9 @@ impl Canvas {
         let out = self.format.static_pad("src").expect("capsfilter has one");
         let (progress, compositor) = (self.progress.clone(), self.compositor.downgrade());
         out.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            // The compositor would show the background, which has no end, for ever.
+            // The compositor would show what is behind the pictures, which has no end, for ever.
             let is_finishing = progress.finishing.load(Ordering::Relaxed);
-            if is_finishing && compositor.upgrade().is_none_or(|c| has_ended(&c)) {
+            if is_finishing && compositor.upgrade().is_none_or(|c| has_ended(&c, &behind)) {
                 info.flow_res = Err(gst::FlowError::Eos);
                 return gst::PadProbeReturn::Handled;
             }
@@ -156,8 +137,6 @@ impl Canvas {
     /// It ends when the last picture has ended.
     pub(super) fn finish(&self) {
         self.progress.finishing.store(true, Ordering::Relaxed);
-        // Refused only when it has ended already.
-        let _ = self.background.end_of_stream();
     }
 
     /// The canvas begins at that running time; None: at 0.
@@ -171,27 +150,21 @@ impl Canvas {
         self.progress.next.store(0, Ordering::Relaxed);
         self.compositor
             .set_property_from_str("start-time-selection", selection);
-        if let Some(time) = running_time {
-            self.compositor.set_property("start-time", time);
-        }
+        let time = running_time.unwrap_or(gst::ClockTime::ZERO);
+        self.compositor.set_property("start-time", time);
+        self.backdrop.start_at(time);
     }
 
     /// Brings size, frame rate and background to the elements.
     pub(super) fn resize(&self, settings: &Settings) {
         let caps = caps(settings.canvas, settings.framerate);
         self.format.set_property("caps", &caps);
-        self.set_background(
-            settings.canvas,
-            colour(settings.canvas, &settings.background),
-        );
+        self.backdrop.set_colour(&caps, &settings.background);
     }
 
     /// Shows a picture of the canvas' size behind the tiles.
-    pub(super) fn set_background(&self, canvas: Size, picture: gst::Buffer) {
-        let caps = caps(canvas, gst::Fraction::new(0, 1));
-        let sample = gst::Sample::builder().buffer(&picture).caps(&caps).build();
-        // Refused only when it has been stopped, and it is given again with the next start.
-        let _ = self.background.push_sample(&sample);
+    pub(super) fn set_background(&self, picture: gst::Buffer) {
+        self.backdrop.set_picture(picture);
     }
 }
 
@@ -213,12 +186,11 @@ impl Progress {
     }
 }
 
-/// Whether nothing more comes on any pad.
-fn has_ended(compositor: &gst_base::Aggregator) -> bool {
+/// Whether nothing more comes on any pad, but for what is behind all pictures.
+fn has_ended(compositor: &gst_base::Aggregator, behind: &gst::Pad) -> bool {
     let pads = compositor.sink_pads();
-    let mut pads = pads
-        .iter()
-        .filter_map(|pad| pad.downcast_ref::<gst_base::AggregatorPad>());
+    let pads = pads.iter().filter(|pad| *pad != behind);
+    let mut pads = pads.filter_map(|pad| pad.downcast_ref::<gst_base::AggregatorPad>());
     pads.all(|pad| pad.is_eos())
 }
 
@@ -235,46 +207,6 @@ fn caps(canvas: Size, framerate: gst::Fraction) -> gst::Caps {
         .build()
 }
 
-/// A canvas of one colour.
-fn colour(canvas: Size, background: &Background) -> gst::Buffer {
-    let [y, u, v] = yuv(background.colour);
-    let info =
-        gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, canvas.width, canvas.height)
-            .build()
-            .expect("such a canvas is possible");
-    let mut bytes = vec![0; info.size()];
-    let (chroma, red) = (info.offset()[1], info.offset()[2]);
-    bytes[..chroma].fill(y);
-    bytes[chroma..red].fill(u);
-    bytes[red..].fill(v);
-    let mut buffer = gst::Buffer::from_mut_slice(bytes);
-    let fields = buffer.get_mut().expect("it was just made");
-    fields.set_pts(gst::ClockTime::ZERO);
-    buffer
-}
-
-/// 0xRRGGBB in the limited range of BT.601, which is what I420 without further words means to most.
-pub(super) fn yuv(colour: u32) -> [u8; 3] {
-    let part = |shift: u32| f64::from(colour >> shift & 0xff);
-    let (r, g, b) = (part(16), part(8), part(0));
-    let y = 16.0 + 0.256_79 * r + 0.504_13 * g + 0.097_91 * b;
-    let u = 128.0 - 0.148_22 * r - 0.290_99 * g + 0.439_22 * b;
-    let v = 128.0 + 0.439_22 * r - 0.367_79 * g - 0.071_43 * b;
-    [y, u, v].map(|value| value.round() as u8)
-}
-
 pub(super) fn clock_time(duration: Duration) -> gst::ClockTime {
     gst::ClockTime::try_from(duration).unwrap_or(gst::ClockTime::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::yuv;
-
-    #[test]
-    fn colours_are_those_of_the_standard() {
-        assert_eq!(yuv(0x00_0000), [16, 128, 128]);
-        assert_eq!(yuv(0xff_ffff), [235, 128, 128]);
-        assert_eq!(yuv(0xff_0000), [81, 90, 240]);
-    }
 }

@@ -11,13 +11,11 @@ use gst_rtc_core::mcu::rect::Size;
 /// What GStreamer says of the file.
 pub(super) fn background(path: &str, canvas: Size) -> Result<gst::Buffer, String> {
     let caps = format!(
-        "video/x-raw,format=I420,width={},height={},pixel-aspect-ratio=1/1",
+        "video/x-raw,format=I420,colorimetry=bt601,width={},height={},pixel-aspect-ratio=1/1",
         canvas.width, canvas.height
     );
     let (buffer, _) = load(path, &format!("videoscale add-borders=false ! {caps}"))?;
-    let mut copy = buffer.copy();
-    copy.make_mut().set_pts(gst::ClockTime::ZERO);
-    Ok(copy)
+    Ok(buffer)
 }
 
 /// Reads a picture as an overlay, with its transparency.

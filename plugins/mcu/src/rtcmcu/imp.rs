@@ -218,7 +218,7 @@ impl RtcMcu {
         };
         let element = self.obj().downgrade();
         self.in_thread(move || match image::background(&path, settings.canvas) {
-            Ok(picture) => canvas.set_background(settings.canvas, picture),
+            Ok(picture) => canvas.set_background(picture),
             Err(error) => warn(&element, "background-image", &path, &error),
         });
     }

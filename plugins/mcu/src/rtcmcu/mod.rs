@@ -65,6 +65,7 @@
 //! Each of the signals without a return value is also an element message on the bus, named `rtcmcu-` and the signal's name,
 //! with a field for each of its arguments: see them with `gst-launch-1.0 -m`.
 
+mod backdrop;
 mod canvas;
 mod caps;
 mod child_proxy;

@@ -4,7 +4,7 @@
 //! Drawn once per frame, and only where there is something, instead of once per input and at its size: names stay sharp
 //! whatever the input's resolution, and cost nothing where they do not change.
 
-use super::canvas::yuv;
+use super::backdrop::yuv;
 use super::scene::{Card, Scene};
 use super::text::{Text, Texts};
 use gst::prelude::*;
