@@ -69,17 +69,31 @@ fn has_bars_and_ticks(path: &Path) -> Result {
     Ok(())
 }
 
-/// Whether any picture that can be read of a file has the shades of the bars. Neither the first nor the last need have: the mix is
-/// there before a participant is in it, and until the file is finished.
+/// Whether any picture that can be read of a file has the shades of the bars. The first need not: the mix is there before a
+/// participant is in it.
 fn shows_bars(path: &Path) -> Result<bool> {
-    let pictures = decoded(path, &["-pix_fmt", "gray", "-f", "rawvideo"])?;
-    let shades = |picture: &[u8]| {
-        let shades: BTreeSet<u8> = picture.iter().map(|luma| luma / 24).collect();
-        shades.len()
-    };
-    Ok(pictures
-        .chunks_exact(320 * 180)
-        .any(|picture| shades(picture) >= 5))
+    Ok(pictures(path)?.chunks_exact(320 * 180).any(are_bars))
+}
+
+/// Whether the last one is as bright as any: the participant was in the mix until the file was finished, and not about to go.
+fn ends_with_bars(path: &Path) -> Result<bool> {
+    let pictures = pictures(path)?;
+    let light = |picture: &[u8]| picture.iter().copied().map(u64::from).sum::<u64>();
+    let lights: Vec<u64> = pictures.chunks_exact(320 * 180).map(light).collect();
+    let (brightest, last) = (lights.iter().max(), lights.last());
+    Ok(brightest
+        .zip(last)
+        .is_some_and(|(brightest, last)| 20 * last > 19 * brightest))
+}
+
+/// The pictures of a file, a byte for each pixel.
+fn pictures(path: &Path) -> Result<Vec<u8>> {
+    decoded(path, &["-pix_fmt", "gray", "-f", "rawvideo"])
+}
+
+fn are_bars(picture: &[u8]) -> bool {
+    let shades: BTreeSet<u8> = picture.iter().map(|luma| luma / 24).collect();
+    shades.len() >= 5
 }
 
 /// Waits until a file that is being written has come to the bars.
@@ -113,6 +127,7 @@ async fn a_mixed_room_is_recorded_and_cut_into_segments() -> Result {
         grows(&path, std::fs::metadata(&path)?.len() + 50_000).await?;
         mix.stop().await?;
         has_bars_and_ticks(&path)?;
+        check!(ends_with_bars(&path)?, "the last picture is empty");
     }
     let segments = folder("mix-files/hls")?;
     let text = segments.display().to_string();

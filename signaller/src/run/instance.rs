@@ -137,6 +137,11 @@ impl Instance {
         elements(&self.bin, factory)
     }
 
+    /// Whether something ends in it: a file, a screen.
+    pub(super) fn has_sinks(&self) -> bool {
+        !sinks(&self.bin).is_empty()
+    }
+
     /// Ends it: its files are finished, its pads given back.
     pub(super) async fn finish(self, pipeline: gst::Pipeline) {
         let finished = self.drain();

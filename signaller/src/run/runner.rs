@@ -146,8 +146,10 @@ async fn play(
         }
     }
     stage.tell("ending");
+    stage.finish_sinks().await;
+    let finished = finish(stage, &mut messages).await;
     stage.finish().await;
-    finish(stage, &mut messages).await
+    finished
 }
 
 /// The error that kept the pipeline from playing.

@@ -137,10 +137,23 @@ impl Stage {
         }
     }
 
-    /// Ends all instances: their files are finished when this returns.
+    /// Ends the instances that have sinks of their own: their files are finished when this returns. The others go on: what they
+    /// give to the pipeline shall not be missing from its last pictures.
+    pub(super) async fn finish_sinks(&self) {
+        self.finish_those(Instance::has_sinks).await;
+    }
+
+    /// Ends all instances that are left.
     pub(super) async fn finish(&self) {
-        let all = std::mem::take(&mut self.state().instances);
-        let instances = all.into_values().flatten();
+        self.finish_those(|_| true).await;
+    }
+
+    async fn finish_those(&self, meant: impl Fn(&Instance) -> bool) {
+        let is_meant = |instance: &Option<Instance>| instance.as_ref().is_none_or(&meant);
+        let ending: Vec<_> = (self.state().instances)
+            .extract_if(.., |_, instance| is_meant(instance))
+            .collect();
+        let instances = ending.into_iter().filter_map(|(_, instance)| instance);
         let finishing = instances.map(|instance| instance.finish(self.pipeline.clone()));
         futures_util::future::join_all(finishing).await;
     }
