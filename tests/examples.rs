@@ -125,6 +125,32 @@ async fn recorders_in_c_and_python_finish_their_files() -> Result {
 }
 
 #[tokio::test]
+async fn directors_change_the_layout_as_people_come_and_go() -> Result {
+    let _turn = my_turn().await;
+    let mut in_python = Command::new("/usr/bin/python3");
+    in_python.arg(root().join("examples/director.py"));
+    for mut command in [Command::new(example("director")), in_python] {
+        let server = Server::dev(&[]).await?;
+        let uri = format!("ws://{}", server.address());
+        let mut director = start(command.args([&uri, "lobby"]))?;
+        says(&director, "directing lobby").await?;
+        let bars = Described::start("test-picture.toml", &server, &[SMALL])?;
+        let is_alone = |line: &str| line == "layout: one alone";
+        director.next_line("one alone", is_alone).await?;
+        bars.says("mix sends").await?;
+        let set = [SMALL, ("name", "ball"), ("pattern", "ball")];
+        let ball = Described::start("test-picture.toml", &server, &set)?;
+        let are_two = |line: &str| line == "layout: two halves";
+        director.next_line("two halves", are_two).await?;
+        bars.stop().await?;
+        director.next_line("one alone again", is_alone).await?;
+        stop(director).await?;
+        ball.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_page_of_ones_own_sees_the_room() -> Result {
     let _turn = my_turn().await;
     let page = std::fs::read_to_string(root().join("examples/page.html"))?;
