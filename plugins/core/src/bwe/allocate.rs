@@ -8,6 +8,8 @@ use crate::media::MediaKind;
 const HEADROOM: f64 = 0.10;
 /// What is forwarded already may exceed the estimate by this share: bitrates and estimates are never that exact.
 const TOLERANCE: f64 = 0.05;
+/// And by this one for a while, where the alternative is no picture at all.
+const STRAIN: f64 = 0.5;
 /// A picture of this share of the pixels asked for is large enough.
 const LARGE_ENOUGH: f64 = 0.8;
 /// With fewer pictures a second than this, motion is lost.
@@ -73,6 +75,8 @@ pub struct Want {
     pub last: Last,
     /// It has just been taken down: no step up yet.
     pub held: bool,
+    /// What it has does not fit for long enough to be believed: it is paused if need be.
+    pub short: bool,
 }
 
 /// What there is to give, in bit/s.
@@ -80,9 +84,9 @@ pub struct Want {
 pub enum Budget {
     /// Nothing is known of the path, nor will be.
     Unlimited,
-    /// Assumed until the path has been measured: nothing is paused for it.
+    /// Assumed until the path has shown its limit: nothing is paused for it.
     Assumed(u64),
-    /// Measured.
+    /// Measured: the path has shown its limit.
     Known(u64),
 }
 
@@ -126,13 +130,15 @@ pub struct Choice {
     pub reason: Reason,
     /// What it would get if bandwidth were no matter, in bit/s.
     pub wanted: u64,
+    /// It is kept for a while though it does not fit.
+    pub strained: bool,
 }
 
 /// Divides the budget: audio first; then each video its least layer, the most wanted first, so that the least wanted are
 /// paused where it does not fit; then better layers, again the most wanted first, and step by step among equals.
 ///
-/// A step above what a slot had needs some headroom, what it has is kept as long as it fits; so a budget that wavers does not
-/// make the picture waver.
+/// A step above what a slot had needs some headroom, what it has is kept as long as it fits, and the last layer of a picture for
+/// somewhat longer; so a budget that wavers does not make the picture waver.
 pub fn allocate(budget: Budget, wants: &[Want]) -> Vec<Choice> {
     let mut shares: Vec<_> = wants.iter().map(Share::new).collect();
     let mut purse = Purse { budget, spent: 0 };
@@ -179,7 +185,11 @@ struct Purse {
 impl Purse {
     /// Spends `more` if it is there; `new` spending must leave some headroom.
     fn spend(&mut self, more: u64, new: bool) -> bool {
-        let share = if new { 1.0 - HEADROOM } else { 1.0 + TOLERANCE };
+        self.spend_up_to(more, if new { 1.0 - HEADROOM } else { 1.0 + TOLERANCE })
+    }
+
+    /// Spends `more` if that is within this share of the budget.
+    fn spend_up_to(&mut self, more: u64, share: f64) -> bool {
         let fits = match self.budget {
             Budget::Unlimited => true,
             Budget::Assumed(most) | Budget::Known(most) => {
@@ -207,6 +217,7 @@ struct Share<'a> {
     rung: Option<usize>,
     /// The rung of what it had.
     last: Option<usize>,
+    strained: bool,
 }
 
 impl<'a> Share<'a> {
@@ -222,6 +233,7 @@ impl<'a> Share<'a> {
             capped,
             rung: None,
             last,
+            strained: false,
         }
     }
 
@@ -245,11 +257,17 @@ impl<'a> Share<'a> {
         if sure {
             purse.spend_anyway(cost);
             self.rung = Some(0);
-        } else if !(self.want.held && self.want.last == Last::Paused)
-            && purse.spend(cost, self.want.last == Last::Paused)
-        {
+        } else if self.want.last == Last::Paused {
+            self.rung = (!self.want.held && purse.spend(cost, true)).then_some(0);
+        } else if purse.spend(cost, false) {
             self.rung = Some(0);
+        } else if self.may_strain() && purse.spend_up_to(cost, 1.0 + STRAIN) {
+            (self.rung, self.strained) = (Some(0), true);
         }
+    }
+
+    fn may_strain(&self) -> bool {
+        matches!(self.want.last, Last::Layer(_)) && !self.want.short
     }
 
     /// Takes one more rung. False: it stays where it is.
@@ -288,6 +306,7 @@ impl<'a> Share<'a> {
             layer: self.rung.map(|rung| self.ladder[rung]),
             reason,
             wanted,
+            strained: self.strained,
         }
     }
 }
@@ -416,6 +435,7 @@ mod tests {
             ],
             last: Last::New,
             held: false,
+            short: true,
         }
     }
 
@@ -564,6 +584,24 @@ mod tests {
         let mut idle = want();
         idle.layers.iter_mut().for_each(|l| l.active = false);
         assert_eq!(chosen(9_000_000, &[idle])[0], (None, Reason::Inactive));
+    }
+
+    #[test]
+    fn the_last_layer_is_kept_for_a_while_if_not_much_is_short() {
+        let mut want = want();
+        want.layers.truncate(1);
+        (want.last, want.short) = (Last::Layer(layer(0)), false);
+        let kept = |want: &Want, budget| {
+            let choice = allocate(Budget::Known(budget), std::slice::from_ref(want))[0];
+            (choice.layer.is_some(), choice.strained)
+        };
+        assert_eq!(kept(&want, 145_000), (true, false));
+        assert_eq!(kept(&want, 110_000), (true, true));
+        assert_eq!(kept(&want, 90_000), (false, false));
+        want.short = true;
+        assert_eq!(kept(&want, 110_000), (false, false));
+        (want.last, want.short) = (Last::New, false);
+        assert_eq!(kept(&want, 110_000), (false, false));
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub struct Estimator {
     /// When feedback came last, µs.
     heard: u64,
     settled: bool,
+    limited: bool,
 }
 
 impl Estimator {
@@ -88,12 +89,19 @@ impl Estimator {
             unheard: None,
             heard: 0,
             settled: false,
+            limited: false,
         }
     }
 
     /// What the path carries in bit/s; `None` before that is known.
     pub fn estimate(&self) -> Option<u64> {
         self.settled.then(|| self.current())
+    }
+
+    /// True once the path has shown that it carries no more than some rate: by a queue, by loss, or by silence. Before that the
+    /// estimate says what has been tried.
+    pub fn is_limited(&self) -> bool {
+        self.limited
     }
 
     /// Round trip of media and its feedback, the delay of the feedback included.
@@ -143,9 +151,13 @@ impl Estimator {
         self.heard = at;
         let (received, tally) = self.settle(at, feedback);
         self.measure_round_trip(at, &received);
+        let delays = received.iter().map(|(sent, at)| at - sent.at as i64);
+        if let Some(least) = delays.min() {
+            self.queue.measure(at, least);
+        }
         let verdict = self.observe(&received);
         if verdict == Usage::Over {
-            self.settled = true;
+            (self.settled, self.limited) = (true, true);
             self.prober.postpone(at);
         }
         self.judge_probe(at);
@@ -159,6 +171,7 @@ impl Estimator {
         self.loss
             .update(at, tally, self.queue.is_standing(), rate, full);
         self.settled |= arriving.is_some();
+        self.limited |= self.loss.limit().is_some();
     }
 
     /// Does what is due, and says how many bytes of padding to send now for a probe; 0: none.
@@ -166,11 +179,13 @@ impl Estimator {
         let at = micros(self.epoch, now);
         if self.settled && self.unheard.is_some_and(|since| at >= since + SILENCE) {
             self.rate.starve();
+            self.limited = true;
             self.unheard = Some(at);
         }
         self.judge_probe(at);
         self.forget_past(at);
-        if self.delay.usage() == Usage::Over || self.loss.is_high() {
+        let over = self.delay.usage() == Usage::Over && self.queue.is_there();
+        if over || self.loss.is_high() {
             self.prober.postpone(at);
         }
         self.prober.poll(at, self.current(), self.wanted)
@@ -264,7 +279,8 @@ impl Estimator {
         self.round_trip = sample.min(self.round_trip + self.round_trip / 50);
     }
 
-    /// Over-use anywhere in the report is over-use.
+    /// Over-use anywhere in the report is over-use, if it has left a queue behind: on a path where even one packet has found
+    /// none, the others waited for something else, as for a processor. That is no reason to send less, nor more.
     fn observe(&mut self, received: &[(Sent, i64)]) -> Usage {
         let mut over = false;
         for (sent, arrival) in received {
@@ -274,10 +290,10 @@ impl Estimator {
                 over |= self.delay.usage() == Usage::Over;
             }
         }
-        if over {
-            Usage::Over
-        } else {
-            self.delay.usage()
+        match self.delay.usage() {
+            usage if !over && usage != Usage::Over => usage,
+            _ if self.queue.is_there() => Usage::Over,
+            _ => Usage::Under,
         }
     }
 
@@ -288,11 +304,12 @@ impl Estimator {
         arriving: Option<u64>,
         received: &[(Sent, i64)],
     ) {
-        let delays = received.iter().map(|(sent, at)| at - sent.at as i64);
-        let order = delays.min().map_or(Order::Go, |delay| {
+        let order = if received.is_empty() {
+            Order::Go
+        } else {
             let round_trip = self.round_trip.as_micros() as u64;
-            self.queue.update(at, delay, round_trip)
-        });
+            self.queue.order(at, round_trip)
+        };
         match order {
             Order::Go => {
                 let newest = received.iter().map(|(sent, _)| sent.at).max();
@@ -300,7 +317,10 @@ impl Estimator {
                 self.rate
                     .update(at, sent, verdict, arriving, self.round_trip);
             }
-            Order::Drain => self.rate.drain(arriving),
+            Order::Drain => {
+                self.limited = true;
+                self.rate.drain(arriving);
+            }
             Order::Hold => {}
             Order::Restore => self.rate.restore(),
         }
@@ -311,6 +331,7 @@ impl Estimator {
             return;
         };
         self.settled = true;
+        self.limited |= shown.filled;
         if !self.loss.is_high() {
             self.rate
                 .probed(at, shown.rate, shown.filled, self.throughput.rate());

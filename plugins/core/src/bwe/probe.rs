@@ -19,8 +19,9 @@ const FIRST_FACTOR: f64 = 3.0;
 const LEAST: u64 = 300_000;
 /// A result of at least this share of the aim begs for another cluster at once.
 const GO_ON: f64 = 0.7;
-/// What arrives slower than this share of what was sent has filled the path; a little less than that is its capacity.
-const FILLED: f64 = 0.9;
+/// A cluster that took so much longer to arrive than to be sent has filled the path, µs; a little less than what arrived is its
+/// capacity. Less time is lost as well where a processor was busy.
+const FILLED: u64 = 10_000;
 const OF_FILLED: f64 = 0.92;
 /// Share of the packets that must arrive for a result.
 const ENOUGH: f64 = 0.5;
@@ -257,7 +258,7 @@ impl Cluster {
         let sent = bits_per_second(self.sent.bytes - self.last_bytes, took);
         let arriving = (self.last_arrival - self.first_arrival).max(1) as u64;
         let arrived = bits_per_second(self.arrived.bytes - self.first_bytes, arriving);
-        let filled = (arrived as f64) < FILLED * sent as f64;
+        let filled = arriving > took + FILLED;
         let rate = if filled {
             (arrived as f64 * OF_FILLED) as u64
         } else {

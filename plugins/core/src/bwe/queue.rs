@@ -4,6 +4,8 @@
 
 /// A packet that waits longer waits in a standing queue, µs.
 const STANDING: i64 = 80_000;
+/// What waits less than this may have waited for a processor or a radio just as well, µs.
+const LEAST: i64 = 10_000;
 /// The queue must stand so long before it is tried, µs.
 const PATIENCE: u64 = 500_000;
 /// How long a trial takes beyond the round trip, µs.
@@ -62,9 +64,13 @@ impl Queue {
         self.delay > STANDING
     }
 
-    /// Takes the least one-way delay in a report, by clocks that need not agree, and the round trip; all in µs.
-    pub(super) fn update(&mut self, now: u64, delay: i64, round_trip: u64) -> Order {
-        self.measure(now, delay);
+    /// There is one: even the packet of the report that waited least has waited. A burst leaves none behind.
+    pub(super) fn is_there(&self) -> bool {
+        self.delay > LEAST
+    }
+
+    /// Says what to do about it, given the round trip in µs.
+    pub(super) fn order(&mut self, now: u64, round_trip: u64) -> Order {
         match self.state {
             State::Watching { since } => self.watch(now, since, round_trip),
             State::Trial { end, .. } if now < end => Order::Hold,
@@ -78,7 +84,8 @@ impl Queue {
         }
     }
 
-    fn measure(&mut self, now: u64, delay: i64) {
+    /// Takes the least one-way delay in a report, by clocks that need not agree, in µs.
+    pub(super) fn measure(&mut self, now: u64, delay: i64) {
         if now >= self.stretch + MEMORY {
             self.stretch = now;
             self.least = [None, self.least[0]];
@@ -135,7 +142,8 @@ mod tests {
         (0..millis / 100)
             .map(|n| {
                 let delay = delay(n * 100, trial) * 1_000;
-                let order = queue.update(n * 100_000, delay, 50_000);
+                queue.measure(n * 100_000, delay);
+                let order = queue.order(n * 100_000, 50_000);
                 trial = matches!(order, Order::Drain | Order::Hold);
                 order
             })

@@ -168,6 +168,8 @@ impl RateControl {
         if self.rate < most {
             self.set((self.rate + step).min(most));
         }
+        // What arrives and leaves no queue behind fits.
+        self.set(self.rate.max(arriving.unwrap_or(0.0)));
     }
 
     /// Half a packet per response time (§5.5).

@@ -192,6 +192,7 @@ impl Engine {
                 layers: track.map(|t| t.layers(now)).unwrap_or_default(),
                 last: slot.share.last,
                 held: slot.share.held.is_some_and(|until| now < until),
+                short: slot.share.is_short(now),
             }
         };
         self.peers[key].slots.iter().map(want).collect()
@@ -221,22 +222,25 @@ impl Peer {
     pub(crate) fn spare(&self) -> Option<u64> {
         match self.budget() {
             Budget::Unlimited => Some(CATCH_UP),
-            Budget::Assumed(_) => Some(CAREFUL),
+            Budget::Assumed(assumed) => Some(assumed.clamp(CAREFUL, CATCH_UP)),
             Budget::Known(_) => Some(CATCH_UP).filter(|_| !self.division.tight),
         }
     }
 
     /// How fast it may be sent something.
     pub(super) fn pace(&self) -> Pace {
-        match self.budget() {
-            Budget::Unlimited => Pace::Unlimited,
-            Budget::Assumed(_) => Pace::Unknown,
-            Budget::Known(estimate) => Pace::Known(estimate),
+        match (self.budget(), self.estimate()) {
+            (Budget::Unlimited, _) => Pace::Unlimited,
+            (_, Some(estimate)) => Pace::Known(estimate),
+            (_, None) => Pace::Unknown,
         }
     }
 
     fn budget(&self) -> Budget {
         match (&self.estimator, self.estimate()) {
+            (Some(estimator), Some(estimate)) if !estimator.is_limited() => {
+                Budget::Assumed(estimate)
+            }
             (_, Some(estimate)) => Budget::Known(estimate),
             (Some(_), None) => Budget::Assumed(ASSUMED),
             (None, None) => Budget::Unlimited,

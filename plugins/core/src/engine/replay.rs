@@ -151,8 +151,9 @@ impl Engine {
                 continue;
             };
             let known = peer.pace() != Pace::Unknown;
+            let rate = known.then(|| peer.spare().unwrap_or(0));
             if let Some(slot) = peer.slots.get_mut(subscriber.slot) {
-                slot.grant(elapsed, known);
+                slot.grant(elapsed, rate);
             }
         }
         true

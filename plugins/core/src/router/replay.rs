@@ -123,10 +123,12 @@ impl Slot {
         None
     }
 
-    /// May send as much as comes to it in that time. `known`: what the path carries is.
-    pub(crate) fn grant(&mut self, elapsed: Duration, known: bool) {
+    /// May send as much as comes to it in that time, at `rate` bits per second if that is more than it began with. `None`: nothing
+    /// is known of the path.
+    pub(crate) fn grant(&mut self, elapsed: Duration, rate: Option<u64>) {
         if let Some(replay) = &mut self.replay {
-            let rate = if known { replay.rate } else { UNKNOWN };
+            replay.rate = replay.rate.max(rate.unwrap_or(0) / 8);
+            let rate = rate.map_or(UNKNOWN, |_| replay.rate);
             replay.credit += (rate as f64 * elapsed.as_secs_f64()) as i64;
         }
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 /// A slot that was taken down waits so long before it goes up again: at first, and at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_PATIENCE: Duration = Duration::from_secs(8);
+/// The last layer of a picture does not fit for so long before it is paused.
+const STRAIN: Duration = Duration::from_secs(1);
 /// One that could stay up for so long was right to go up.
 const PROVEN: Duration = Duration::from_secs(20);
 
@@ -17,6 +19,8 @@ pub(crate) struct Share {
     pub(crate) last: Last,
     /// No step up before.
     pub(crate) held: Option<Instant>,
+    /// It is kept though it does not fit, since then.
+    strained: Option<Instant>,
     /// When it went up, and how long it waits after the next step down.
     rose: Option<Instant>,
     patience: Option<Duration>,
@@ -31,8 +35,14 @@ impl Share {
         };
     }
 
+    /// True when it has been kept though it does not fit for long enough.
+    pub(crate) fn is_short(&self, now: Instant) -> bool {
+        self.strained.is_some_and(|since| now >= since + STRAIN)
+    }
+
     /// Takes what it was given; `bitrate` is what it had before. True when that is something else than before.
     pub(crate) fn take(&mut self, now: Instant, choice: &Choice, bitrate: u64) -> bool {
+        self.strained = choice.strained.then(|| self.strained.unwrap_or(now));
         let given = choice
             .layer
             .map_or(Last::Paused, |state| Last::Layer(state.layer));
@@ -83,6 +93,7 @@ mod tests {
             }),
             reason: Reason::Bandwidth,
             wanted: 0,
+            strained: false,
         }
     }
 
@@ -106,6 +117,21 @@ mod tests {
         now += PROVEN;
         share.take(now, &choice(0), 200_000);
         assert_eq!(share.held, Some(now + PATIENCE));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_short_after_a_while_and_not_when_it_fits_in_between() {
+        let mut now = Instant::now();
+        let mut share = Share::default();
+        for (strained, short) in [(true, false), (true, true), (false, false), (true, false)] {
+            let choice = Choice {
+                strained,
+                ..choice(0)
+            };
+            share.take(now, &choice, 100_000);
+            assert_eq!(share.is_short(now), short);
+            now += STRAIN;
+        }
     }
 
     #[test]

@@ -110,6 +110,10 @@ impl Call {
         self.estimator.estimate().unwrap_or(300_000)
     }
 
+    pub(super) fn is_limited(&self) -> bool {
+        self.estimator.is_limited()
+    }
+
     pub(super) fn reshape(&mut self, change: impl FnOnce(&mut Shape)) {
         let mut shape = self.link.shape;
         change(&mut shape);

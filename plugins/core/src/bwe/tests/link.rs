@@ -16,6 +16,8 @@ pub(super) struct Shape {
     pub(super) burst: (f64, f64),
     /// The longest the queue may become.
     pub(super) queue: u64,
+    /// How long at most the receiver's processor leaves a packet lying.
+    pub(super) busy: u64,
 }
 
 impl Shape {
@@ -27,6 +29,7 @@ impl Shape {
             loss: 0.0,
             burst: (0.0, 1.0),
             queue: 300_000,
+            busy: 0,
         }
     }
 }
@@ -78,8 +81,15 @@ impl Link {
         }
         let jitter = self.random.random_range(0..=self.shape.jitter);
         let arrival = self.free + self.shape.delay + jitter;
-        self.last_arrival = self.last_arrival.max(arrival);
+        self.last_arrival = self.last_arrival.max(self.noticed(arrival));
         Some(self.last_arrival)
+    }
+
+    /// When a busy processor gets to what comes in at `arrival`: later and later for a sixth of a second, and then, every two
+    /// seconds, at once again.
+    fn noticed(&self, arrival: u64) -> u64 {
+        let share = (arrival % 2_000_000).min(150_000) as f64 / 150e3;
+        arrival + (self.shape.busy as f64 * share) as u64
     }
 
     fn is_lost(&mut self) -> bool {

@@ -137,6 +137,21 @@ fn a_wide_link_costs_little_padding_and_is_known_within_a_second() {
 }
 
 #[test]
+fn a_busy_processor_is_no_narrow_link() {
+    for seed in 0..10 {
+        let shape = Shape {
+            busy: 9_500,
+            ..Shape::of(100_000_000)
+        };
+        let mut call = Call::new(shape, Media::Layers(&[10_000_000]), seed);
+        call.run(60);
+        assert!(!call.is_limited(), "{} with {seed}", call.estimate());
+        let least = call.run(60).estimates.into_iter().min();
+        assert!(least >= Some(10_000_000), "{least:?} with {seed}");
+    }
+}
+
+#[test]
 fn layers_on_a_narrow_link_cost_little_padding() {
     for rate in [300_000, 1_000_000] {
         let mut call = Call::new(Shape::of(rate), Media::Layers(LAYERS), 1);
