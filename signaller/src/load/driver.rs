@@ -19,7 +19,7 @@ enum Command {
     Add(Box<Peer>),
     Begin,
     End,
-    Progress(Sender<Progress>),
+    Progress(usize, Sender<Progress>),
     Finish,
 }
 
@@ -41,6 +41,8 @@ pub(super) struct Joining {
     pub(super) connected: Option<Duration>,
     pub(super) first_packet: Option<Duration>,
     pub(super) first_picture: Option<Duration>,
+    /// Until nothing of the past came any more.
+    pub(super) caught_up: Option<Duration>,
     /// Streams that play.
     pub(super) playing: usize,
 }
@@ -90,9 +92,9 @@ impl Driver {
     }
 
     /// How far the connections are. Waits for the thread.
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self, streams: usize) -> Progress {
         let (reply, progress) = channel();
-        self.tell(Command::Progress(reply));
+        self.tell(Command::Progress(streams, reply));
         progress.recv().unwrap_or_default()
     }
 
@@ -171,7 +173,7 @@ impl Work {
                 Command::Begin => self.subscribers().for_each(|subscriber| subscriber.begin()),
                 Command::End => self.subscribers().for_each(|subscriber| subscriber.end()),
                 // Who asked may have given up.
-                Command::Progress(reply) => drop(reply.send(self.progress())),
+                Command::Progress(streams, reply) => drop(reply.send(self.progress(streams))),
                 Command::Finish => self.finished = true,
             }
         }
@@ -199,7 +201,7 @@ impl Work {
             })
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self, streams: usize) -> Progress {
         let mut progress = Progress::default();
         for peer in &self.peers {
             progress.failures.extend(peer.failure.clone());
@@ -212,6 +214,7 @@ impl Work {
                         connected: since(peer.connected),
                         first_packet: since(subscriber.first_packet),
                         first_picture: since(subscriber.first_picture),
+                        caught_up: since(subscriber.caught_up(streams)),
                         playing: subscriber.playing(),
                     });
                 }

@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long publishers send before memory is looked at: until a server's history of their streams is full.
 const WARM_UP: Duration = Duration::from_secs(7);
-/// From the last join to measuring.
+/// From when everybody has caught up to measuring.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long packets under way, and repairs, may take after measuring.
 const GRACE: Duration = Duration::from_millis(500);
@@ -242,7 +242,7 @@ impl Run {
         tokio::time::sleep(GRACE).await;
 
         let joins = joins(joining, config.subscribers, tracks, &progress);
-        self.failures.extend(self.driver.progress().failures);
+        self.failures.extend(self.driver.progress(tracks).failures);
         for session in &self.sessions {
             // The server may have ended it.
             let _ = http::end(session).await;
@@ -291,7 +291,7 @@ impl Run {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let progress = self.driver.progress();
+            let progress = self.driver.progress(0);
             if progress.publishing == config.publishers {
                 return Ok(());
             }
@@ -342,17 +342,16 @@ impl Run {
         Ok(())
     }
 
+    /// Waits until everybody has pictures, and none of the past any more.
     async fn wait_for_pictures(&self, subscribers: usize, tracks: usize) -> Progress {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let progress = self.driver.progress();
-            let playing = progress
-                .subscribers
-                .iter()
-                .filter(|joining| joining.playing >= tracks)
-                .count();
+            let progress = self.driver.progress(tracks);
+            let ready =
+                |joining: &&Joining| joining.playing >= tracks && joining.caught_up.is_some();
+            let ready = progress.subscribers.iter().filter(ready).count();
             let lost = self.failures.len() + progress.failures.len();
-            if playing + lost >= subscribers || Instant::now() > deadline {
+            if ready + lost >= subscribers || Instant::now() > deadline {
                 return progress;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -391,6 +390,7 @@ fn joins(joining: Instant, wanted: usize, tracks: usize, progress: &Progress) ->
         connected: spread(|joining| joining.connected),
         first_packet: spread(|joining| joining.first_packet),
         first_picture: spread(|joining| joining.first_picture),
+        caught_up: spread(|joining| joining.caught_up),
         all_receiving: pictures
             .max()
             .filter(|_| all)

@@ -55,6 +55,8 @@ pub struct Joins {
     pub first_packet: Option<Spread>,
     /// Until the first packet of a keyframe.
     pub first_picture: Option<Spread>,
+    /// Until what came was not sent out of a history any more, but as it came in.
+    pub caught_up: Option<Spread>,
     /// From the first offer until everybody had a picture.
     pub all_receiving: Option<f64>,
 }
@@ -260,6 +262,7 @@ impl fmt::Display for Report {
         line(f, "connected", self.joins.connected)?;
         line(f, "first packet", self.joins.first_packet)?;
         line(f, "first picture", self.joins.first_picture)?;
+        line(f, "caught up", self.joins.caught_up)?;
         let all = self
             .joins
             .all_receiving

@@ -14,6 +14,8 @@ use gst_rtc_core::twcc;
 use std::time::{Duration, Instant};
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// A packet that took longer was sent again out of a history.
+const PAST: Duration = Duration::from_millis(100);
 /// A video track of which no keyframe came is asked for one so often.
 const KEYFRAME_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -58,6 +60,8 @@ struct Stream {
     gaps: nack::Generator,
     seen: ReplayWindow,
     keyframe: bool,
+    /// The first packet that was not from the past.
+    caught_up: Option<Instant>,
     asked_keyframe: Instant,
     /// Sequence numbers that count: after the first and up to the second.
     window: (u64, u64),
@@ -160,6 +164,7 @@ impl Subscriber {
             // One before any number that can come.
             seen: ReplayWindow::new(0),
             keyframe: false,
+            caught_up: None,
             asked_keyframe: now,
             window: (u64::MAX, u64::MAX),
         });
@@ -206,15 +211,14 @@ impl Subscriber {
             stream.keyframe = true;
             self.first_picture.get_or_insert(now);
         }
+        let delay = Stamp::read(payload).map(|stamp| at.saturating_sub(stamp.sent));
+        if delay.is_none_or(|delay| delay < PAST) {
+            stream.caught_up.get_or_insert(now);
+        }
         if counts {
             self.counts.unique += 1;
-            if let Some(stamp) = Stamp::read(payload) {
-                self.counts.delays.push(
-                    at.saturating_sub(stamp.sent)
-                        .as_micros()
-                        .min(u128::from(u32::MAX)) as u32,
-                );
-            }
+            let micros = delay.map(|delay| delay.as_micros().min(u128::from(u32::MAX)) as u32);
+            self.counts.delays.extend(micros);
         }
     }
 
@@ -312,6 +316,13 @@ impl Subscriber {
             .iter()
             .filter(|stream| stream.kind == MediaKind::Audio || stream.keyframe)
             .count()
+    }
+
+    /// When the last of so many streams had caught up: newcomers are sent pictures of the past first.
+    pub(super) fn caught_up(&self, streams: usize) -> Option<Instant> {
+        let times = self.streams.iter().map(|stream| stream.caught_up);
+        let all: Option<Vec<Instant>> = times.collect();
+        all.filter(|all| all.len() >= streams)?.into_iter().max()
     }
 
     /// What was counted.
