@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use gst_rtc::build::root;
-use gst_rtc::described::{folder, grows};
+use gst_rtc::described::{folder, grows, gst_rtc};
 use gst_rtc::media::Recording;
+use gst_rtc::own_turn::OwnTurn;
 use gst_rtc::{Browser, Described, Process, Result, Server, Visitor, check, my_turn};
 
 /// The size of pictures on build servers.
@@ -117,6 +118,35 @@ async fn virtual_display() -> Result<(Process, String)> {
         .line("display", |line| line.trim().parse::<u32>().ok())
         .await?;
     Ok((process, format!(":{number}")))
+}
+
+#[tokio::test]
+async fn a_camera_behind_a_nat_is_seen_through_relays() -> Result {
+    let _turn = my_turn().await;
+    let relays = OwnTurn::start(&[]).await?;
+    let server = Server::dev(&[]).await?;
+    let browser = Browser::chromium().await?;
+    let page = Visitor::join(&browser, &server, "lobby", "page").await?;
+    let [by_udp, by_tcp, _] = relays.ways();
+    for way in [by_udp, by_tcp] {
+        let uri = way.trim_start_matches("turn-server=");
+        let (turn, from) = (("turn-server", uri), ("from", "127.0.0.1"));
+        let room = Described::start("from-relay.toml", &server, &[turn, from])?;
+        let told = room.says("relay is reached at ").await?;
+        let address = told.rsplit(' ').next().unwrap_or_default();
+        let (to, port) = address.rsplit_once(':').unwrap_or_default();
+        let mut camera = gst_rtc("run");
+        camera.arg(root().join("pipelines/nat-camera.toml"));
+        for (key, value) in [turn, ("to", to), ("port", port)] {
+            camera.arg(format!("--set={key}={value}"));
+        }
+        let camera = Described::with(&mut camera)?;
+        room.says("camera sends video (video, H264)").await?;
+        page.sees("camera").await?;
+        camera.stop().await?;
+        room.stop().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

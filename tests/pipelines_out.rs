@@ -45,7 +45,7 @@ fn has(recording: &Recording, video: &str, audio: &str) -> Result {
 }
 
 #[tokio::test]
-async fn a_participant_goes_to_rtmp_and_hls_without_encoding_the_picture_again() -> Result {
+async fn a_participant_goes_to_rtmp_hls_and_srt_without_encoding_the_picture_again() -> Result {
     let _turn = my_turn().await;
     let dir = folder("outputs")?;
     let server = Server::dev(&[]).await?;
@@ -86,7 +86,23 @@ async fn a_participant_goes_to_rtmp_and_hls_without_encoding_the_picture_again()
         &Recording::read(&hls_dir.join("playlist.m3u8"))?,
         "h264",
         "aac",
-    )
+    )?;
+
+    // SRT: players call, and the sound passes as it is, too.
+    let address = format!("srt://127.0.0.1:{}", free_port()?);
+    let uri = format!("{address}?mode=listener");
+    let srt = Described::start(
+        "to-srt.toml",
+        &server,
+        &[common[0], common[1], ("uri", &uri)],
+    )?;
+    srt.says("playing").await?;
+    // It comes in the middle of everything, so it reads on until it has seen what it needs.
+    let patient = ["-analyzeduration", "30000000"];
+    let mut player = receive(&patient, &address, &dir.join("srt.mkv"))?;
+    check!(player.exit().await?.success(), "{}", player.output());
+    has(&Recording::read(&dir.join("srt.mkv"))?, "h264", "opus")?;
+    srt.stop().await
 }
 
 /// Runs `to-rtmp.toml` until its server takes the call.

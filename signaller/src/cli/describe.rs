@@ -123,6 +123,7 @@ fn start_gstreamer() -> Result<(), Fault> {
     {
         register("rtcsfu", gstrtcsfu::plugin_register_static)?;
         register("rtcmcu", gstrtcmcu::plugin_register_static)?;
+        register("turnsrc", gstrtcturn::plugin_register_static)?;
     }
     Ok(())
 }

@@ -202,14 +202,18 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// What is logged. Never the library that reads STUN messages: it would warn of each that a stranger sends, and trace keys.
+/// What is logged. Never the libraries that read STUN messages: they would warn of each that a stranger sends, and trace keys.
 fn log_filter() -> EnvFilter {
     let filter = EnvFilter::try_from_env("GST_RTC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    ["stun_types=off", "stun_proto=off", "turn_types=off"]
-        .into_iter()
-        .fold(filter, |filter, off| {
-            filter.add_directive(off.parse().expect("a directive of tracing-subscriber"))
-        })
+    const OFF: [&str; 4] = [
+        "stun_types=off",
+        "stun_proto=off",
+        "turn_client_proto=off",
+        "turn_types=off",
+    ];
+    OFF.into_iter().fold(filter, |filter, off| {
+        filter.add_directive(off.parse().expect("a directive of tracing-subscriber"))
+    })
 }
 
 /// Returns at Ctrl-C (SIGINT) or SIGTERM.

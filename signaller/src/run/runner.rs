@@ -270,7 +270,7 @@ fn failure(message: &gst::Message) -> Option<RunError> {
     })
 }
 
-/// What an `rtcsfu` of the pipeline tells of its rooms.
+/// What an `rtcsfu` of the pipeline tells of its rooms, and where elements behind NATs are reached.
 fn notice(stage: &Arc<Stage>, message: &gst::Message) {
     let Some(structure) = message.structure() else {
         return;
@@ -293,6 +293,16 @@ fn notice(stage: &Arc<Stage>, message: &gst::Message) {
         "rtcsfu-signaller-connected" => stage.tell("rtcsfu is connected to its signaller"),
         "rtcsfu-signaller-lost" => {
             stage.tell(format!("rtcsfu has lost its signaller: {}", text("error")));
+        }
+        "stunsrc-reflexive-address-changed"
+        | "turnsink-relayed-address-changed"
+        | "turnsrc-relayed-address-changed" => {
+            let element = message.src().map(|element| element.name());
+            stage.tell(format!(
+                "{} is reached at {}",
+                element.unwrap_or_default(),
+                text("address")
+            ));
         }
         "rtcsfu-refused" => stage.tell(format!("refused: {}: {}", text("what"), text("message"))),
         _ => {}
