@@ -129,16 +129,21 @@ impl SentLog {
         sequence as usize & (self.ring.len() - 1)
     }
 
-    /// Forgets the oldest packet, or doubles the ring where that one may still be reported.
-    #[cold]
+    /// Forgets the oldest packet, or grows where that one may still be reported.
+    #[inline]
     fn make_room(&mut self, now: u64) {
         let oldest = self.ring[self.index(self.oldest)];
         let awaited =
             oldest.fate == Fate::Unknown && (now as u32).wrapping_sub(oldest.at) < FORGOTTEN_MICROS;
-        if !awaited || self.ring.len() >= MAX_CAPACITY {
+        if awaited && self.ring.len() < MAX_CAPACITY {
+            self.grow();
+        } else {
             self.oldest += 1;
-            return;
         }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
         let mut larger = vec![EMPTY; self.ring.len() * 2].into_boxed_slice();
         for n in self.oldest..self.next {
             larger[n as usize & (larger.len() - 1)] = self.ring[self.index(n)];
