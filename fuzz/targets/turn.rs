@@ -80,6 +80,20 @@ impl Lab {
         }
     }
 
+    /// A datagram of a stranger, perhaps without a magic cookie.
+    fn stray(&mut self, data: &[u8]) {
+        let client = FiveTuple {
+            transport: Transport::Udp,
+            ..self.client
+        };
+        let _ = self.server.handle_client(self.now, &client, data);
+        while let Some(output) = self.server.poll_output() {
+            if let Output::Send { data: reply, .. } = output {
+                assert!(reply.len() <= data.len().max(20) * 3);
+            }
+        }
+    }
+
     fn learn(&mut self, reply: &[u8]) {
         let message = Message::from_bytes(reply).expect("the server writes messages");
         if let Ok(nonce) = message.attribute::<Nonce>() {
@@ -133,6 +147,7 @@ fuzz_target!(|data: &[u8]| {
         let (piece, rest) = rest.split_at(rest.len().min(usize::from(*length)));
         match (what >> 5, piece) {
             (0, [seconds, data @ ..]) => lab.pass(*seconds, data),
+            (4, piece) => lab.stray(piece),
             (1..4, piece) => lab.ask(*what & 0x1F, piece),
             (_, piece) => {
                 if let Frame::Message(length) = frame(piece) {

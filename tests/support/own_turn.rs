@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::coturn::{PASSWORD, USER, free_port, write_certificate};
 use crate::http::request;
-use crate::natlab::{Lab, SERVER};
+use crate::natlab::{Lab, SERVER, SERVER_2};
 use crate::{Failure, Result, Server};
 
 /// A running server, with the same user as [`Coturn`](crate::coturn::Coturn).
@@ -34,15 +34,17 @@ impl OwnTurn {
         OwnTurn::with(&[]).await
     }
 
-    /// On the lab's server, on the ports that a server has, with TLS on that of the web.
+    /// On the lab's server, on the ports that a server has, with TLS on that of the web, and with its second address.
     pub async fn inside(lab: &Lab) -> Result<(Server, TempDir)> {
         let folder = tempfile::tempdir()?;
         write_certificate(folder.path())?;
         let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         let (cert, key) = (file("cert.pem"), file("key.pem"));
         let (plain, tls) = (format!("{SERVER}:3478"), format!("{SERVER}:443"));
+        let alternate = format!("{SERVER_2}:3479");
         let user = format!("{USER}:{PASSWORD}");
         let mut arguments = vec!["--turn-listen", &plain, "--turn-tls-listen", &tls];
+        arguments.extend(["--turn-alternate", &alternate]);
         arguments.extend(["--turn-tls-cert", &cert, "--turn-tls-key", &key]);
         // A relay's peer is a relay of the same server.
         arguments.extend(["--turn-user", &user, "--turn-allow", "203.0.113.0/24"]);

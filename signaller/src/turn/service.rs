@@ -188,6 +188,8 @@ fn bracketed(ip: IpAddr) -> String {
     }
 }
 
+/// DTLS is not among them, though it is served: of `turns:…?transport=udp`, Chromium makes TLS by TCP once more, Firefox and
+/// libnice make nothing.
 fn urls(host: &str, port: u16, tls: Option<u16>) -> Vec<String> {
     let plain = ["udp", "tcp"].map(|by| format!("turn:{host}:{port}?transport={by}"));
     let tls = tls.map(|port| format!("turns:{host}:{port}?transport=tcp"));

@@ -51,6 +51,12 @@ impl Peer {
         Ok(line.strip_prefix("address ").and_then(|a| a.parse().ok()))
     }
 
+    /// What a `stunsrc` says of its NAT: mapping and filtering.
+    pub async fn nat(&self) -> Result<String> {
+        let classified = |line: &str| line.strip_prefix("nat ").map(str::to_owned);
+        self.0.line("kind of NAT", classified).await
+    }
+
     /// Everything it said.
     pub fn output(&self) -> String {
         self.0.output()
@@ -91,7 +97,7 @@ struct State {
 /// What the program does: `arguments` are the properties of a `stunsrc`, or of a `turnsrc` if there
 /// is a `turn-server=` among them.
 ///
-/// It writes `address A:P` for each address under which it can be reached, and `heard A:P MILLISECONDS`
+/// It writes `address A:P` for each address under which it can be reached, `nat MAPPING FILTERING` when that is known, and `heard A:P MILLISECONDS`
 /// when it hears another, or one from elsewhere, with how long nothing was heard before. It reads
 /// addresses to send to.
 pub fn agent(arguments: &[String]) -> Result {
@@ -170,7 +176,7 @@ fn sender_of(buffer: &gst::BufferRef) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, address.port()))
 }
 
-/// Says `address` and `error` as the elements tell them.
+/// Says `address`, `nat` and `error` as the elements tell them.
 fn tell_addresses(pipeline: &gst::Pipeline) {
     let bus = pipeline.bus().expect("a pipeline has a bus");
     thread::spawn(move || {
@@ -182,6 +188,11 @@ fn tell_addresses(pipeline: &gst::Pipeline) {
             let changed = structure.filter(|s| s.name().ends_with("-address-changed"));
             if let Some(address) = changed.and_then(|s| s.get::<String>("address").ok()) {
                 println!("address {address}");
+            }
+            let classified = structure.filter(|s| s.name().ends_with("-nat-classified"));
+            let word = |field: &str| classified?.get::<String>(field).ok();
+            if let (Some(mapping), Some(filtering)) = (word("mapping"), word("filtering")) {
+                println!("nat {mapping} {filtering}");
             }
         }
     });
