@@ -196,6 +196,23 @@ fn a_viewer_gets_no_more_than_it_wants() {
 }
 
 #[test]
+fn a_peer_that_estimates_by_itself_gets_what_it_says() {
+    let mut lab = Lab::new(8);
+    let mut studio = Studio::new(&mut lab, 1);
+    let client = lab.subscriber(2, &[Video]);
+    lab.connect();
+    studio.run(&mut lab, 3 * SECOND);
+    // The encodings take about 110, 330 and 980 kbit/s.
+    for (rate, wanted) in [(500_000, 1), (200_000, 0), (3_000_000, 2)] {
+        for _ in 0..15 {
+            lab.touch(client, |client| client.limit(Lab::slot_ssrc(0), rate));
+            studio.run(&mut lab, SECOND);
+        }
+        assert_eq!(encoding(&lab, client), Some(wanted), "at {rate} bit/s");
+    }
+}
+
+#[test]
 fn one_narrow_link_costs_the_others_nothing() {
     let mut lab = Lab::new(6);
     let mut studio = Studio::new(&mut lab, 1);

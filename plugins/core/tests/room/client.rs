@@ -215,6 +215,20 @@ impl Client {
         stream.request_keyframe(KeyframeRequestKind::Pli);
     }
 
+    /// Asks for nothing of a stream again.
+    pub fn never_ask(&mut self, ssrc: u32) {
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx(&Ssrc::from(ssrc)).expect("expected");
+        stream.suppress_nack(true);
+    }
+
+    /// Says by REMB what it wants at most, in bit/s.
+    pub fn limit(&mut self, ssrc: u32, rate: u64) {
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx(&Ssrc::from(ssrc)).expect("expected");
+        stream.request_remb(rate.into());
+    }
+
     pub fn receive(&mut self, now: Instant, from: SocketAddr, data: &[u8]) {
         let Ok(contents) = data.try_into() else {
             return;

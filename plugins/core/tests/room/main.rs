@@ -8,6 +8,7 @@ mod encrypted;
 mod lab;
 mod link;
 mod long_call;
+mod loss;
 mod media;
 mod pacing;
 mod red;

@@ -72,6 +72,34 @@ fn a_newcomer_gets_the_newest_group_of_pictures_at_once_and_catches_up() {
     assert_eq!((slot.nacked, slot.retransmitted), (0, 0));
 }
 
+#[test]
+fn the_first_picture_is_whole_150_ms_after_the_handshake() {
+    let mut lab = Lab::new(47);
+    let alice = lab.publisher(1, &[Video]);
+    lab.connect();
+    let mut camera = Camera::new(alice, 1);
+    camera.keyframes = 300;
+    // A keyframe of 45 kB, and small pictures for the rest of ten seconds.
+    camera.parts = 100;
+    camera.shoot(&mut lab);
+    camera.parts = 3;
+    camera.run(&mut lab, 250);
+    lab.clients[alice].keyframe_requests.clear();
+    let bob = lab.subscriber(2, &[Video]);
+    let joined = connected(&mut lab, &mut camera, bob);
+    let whole = |lab: &Lab| {
+        let keyframe = 1_000..1_100;
+        let packets = lab.clients[bob].packets.iter();
+        let numbers = packets.map(|p| media::read_vp8(&p.payload).2);
+        numbers.filter(|number| keyframe.contains(number)).count() == 100
+    };
+    while !whole(&lab) {
+        assert!(lab.now - joined < Duration::from_millis(150));
+        lab.run(Duration::from_millis(1));
+    }
+    assert_eq!(lab.clients[alice].keyframe_requests, []);
+}
+
 /// Timestamps in the order of sequence numbers, each once.
 fn timestamps(lab: &Lab, client: usize) -> Vec<u32> {
     let packets = lab.clients[client].packets.iter();
