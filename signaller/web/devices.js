@@ -15,7 +15,7 @@ export class Devices extends EventTarget {
 		media?.addEventListener('devicechange', () => this.#tell('change'));
 	}
 
-	/** Opens devices, with one question to the person: that of the id, else the last used, else any. */
+	/** Opens devices with one question: that of the id, else the last used, else any. */
 	async start(wanted, id) {
 		if (!media) throw insecure(wanted.join(' and '));
 		if (wanted.includes('camera')) this.stop('camera'); // some cannot be open twice

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // What went wrong, in words: what, where, and what to do next.
 
-/** With a `code`, of PROTOCOL.md or the page’s own, and a text meant for a person. */
+/** With a `code`, of PROTOCOL.md or the page’s own, and a text for people. */
 export class RtcError extends Error {
 	name = 'RtcError';
 

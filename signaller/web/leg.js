@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// One PeerConnection with the media node, kept alive: offers, renegotiates, and is built again when it fails.
+// One PeerConnection with the media node: offers, renegotiates, and is built again when it fails.
 
 import { RtcError, noPath } from './errors.js';
 

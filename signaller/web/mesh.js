@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A room’s media from peer to peer: one PeerConnection for each other participant; the server only relays.
+// A room’s media from peer to peer: one PeerConnection for each other participant; the server relays.
 
 import { noPath } from './errors.js';
 import { send } from './sfu.js';
@@ -7,7 +7,7 @@ import { send } from './sfu.js';
 const KINDS = ['audio', 'video'];
 /** No server tells who speaks: the level in the packets does; linear, 0 … 1. */
 const SPEAKING = { level: 0.02, holdMs: 700, lookMs: 250 };
-/** After so many looks an offer without an answer is sent again: its receiver may have been reconnecting. */
+/** After so many looks an offer without an answer is sent again. */
 const OFFER_AGAIN = 20;
 
 export class MeshTransport {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A room’s media through the server: one connection that publishes, and one that receives into slots.
+// A room’s media through the server: one connection publishes, one receives into slots.
 
 import { leg } from './leg.js';
 
 const KINDS = ['audio', 'video'];
 const SLOTS = { most: 64, step: 4 };
-/** Layers from small to large: each has twice the width and height of the one before. */
+/** Layers from small to large, each twice as wide and high. */
 const RIDS = { video: ['l', 'm', 'h'], screen: ['l', 'h'] };
 /** Ceilings in bit/s; congestion control stays below. */
 const BITRATE = { audio: [64_000], video: [200_000, 600_000, 1_700_000], screen: [500_000, 2_500_000] };
 /** Pixels from which one, two and three layers are worth it: 480 × 270, 960 × 540. */
 const WORTH = [0, 129_600, 518_400];
 
+/** Layers of AV1 need a header extension. */
+const layered = (to) => to.setHeaderExtensionsToNegotiate?.(to.getHeaderExtensionsToNegotiate()
+	.map(({ uri, direction }) => ({ uri, direction: /dependency/.test(uri) ? 'sendrecv' : direction })));
 const same = (one) => (other) => one.participant === other?.participant && one.track === other.track;
 
 export class SfuTransport {
@@ -102,7 +105,7 @@ export class SfuTransport {
 	#offerSlots(pc) {
 		for (const kind of KINDS) {
 			const have = pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === kind).length;
-			for (let i = have; i < this.wanted[kind]; i++) pc.addTransceiver(kind, { direction: 'recvonly' });
+			for (let i = have; i < this.wanted[kind]; i++) layered(pc.addTransceiver(kind, { direction: 'recvonly' }));
 		}
 	}
 

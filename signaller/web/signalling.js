@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The WebSocket to the server: JSON messages, requests with replies, reconnection with back-off.
+// The WebSocket to the server: messages, requests with replies, reconnection.
 
 import { RtcError, lost, unreachable } from './errors.js';
 
