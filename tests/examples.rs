@@ -127,12 +127,10 @@ async fn recorders_in_c_and_python_finish_their_files() -> Result {
 #[tokio::test]
 async fn directors_change_the_layout_as_people_come_and_go() -> Result {
     let _turn = my_turn().await;
-    let mut in_python = Command::new("/usr/bin/python3");
-    in_python.arg(root().join("examples/director.py"));
-    for mut command in [Command::new(example("director")), in_python] {
+    for file in ["director.rs", "director.py"] {
         let server = Server::dev(&[]).await?;
         let uri = format!("ws://{}", server.address());
-        let mut director = start(command.args([&uri, "lobby"]))?;
+        let mut director = Process::start(example_command(file)?.args([&uri, "lobby"]))?;
         says(&director, "directing lobby").await?;
         let bars = Described::start("test-picture.toml", &server, &[SMALL])?;
         let is_alone = |line: &str| line == "layout: one alone";
