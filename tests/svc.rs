@@ -24,6 +24,8 @@ const PUBLISH: &str = "(async (codec, scalabilityMode, width, height) => {
         if ((what.kind ?? what) !== 'video') return addTransceiver.call(this, what, init);
         const transceiver = addTransceiver.call(this, what, { ...init, sendEncodings: [{ scalabilityMode }] });
         transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => mimeType === codec));
+        // A machine that is too slow shall make fewer pictures, not smaller ones.
+        transceiver.sender.setParameters({ ...transceiver.sender.getParameters(), degradationPreference: 'maintain-resolution' });
         return transceiver;
     };
     await gstRtc.room.publish({ video: canvas.captureStream().getVideoTracks()[0] });
