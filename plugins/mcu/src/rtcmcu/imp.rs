@@ -7,7 +7,7 @@ use super::notice::Notice;
 use super::output::{Content, Output};
 use super::scene::Scene;
 use super::settings::Settings;
-use super::{CAT, RtcMcuSinkPad, caps, image, layout_text, properties, roster};
+use super::{CAT, RtcMcuSinkPad, caps, layout_text, properties, roster};
 use crate::mixer::Mixer;
 use gst::glib;
 use gst::prelude::*;
@@ -18,17 +18,17 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 pub struct RtcMcu {
     settings: Mutex<Settings>,
     state: Mutex<State>,
-    scene: Arc<Mutex<Scene>>,
+    pub(super) scene: Arc<Mutex<Scene>>,
     mixer: Mixer,
     /// Everybody's sound.
     sound: gst::Element,
 }
 
 #[derive(Default)]
-struct State {
-    next_input: InputId,
-    inputs: Vec<Arc<Input>>,
-    outputs: Vec<Arc<Output>>,
+pub(super) struct State {
+    pub(super) next_input: InputId,
+    pub(super) inputs: Vec<Arc<Input>>,
+    pub(super) outputs: Vec<Arc<Output>>,
     canvas: Option<Arc<Canvas>>,
     participants: Vec<String>,
     /// From PAUSED on: what is linked decides what is made.
@@ -36,11 +36,11 @@ struct State {
 }
 
 impl RtcMcu {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_scene(&self) -> MutexGuard<'_, Scene> {
+    pub(super) fn lock_scene(&self) -> MutexGuard<'_, Scene> {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,11 +65,11 @@ impl RtcMcu {
         self.lock().canvas.clone()
     }
 
-    fn inputs(&self) -> Vec<Arc<Input>> {
+    pub(super) fn inputs(&self) -> Vec<Arc<Input>> {
         self.lock().inputs.clone()
     }
 
-    fn outputs(&self) -> Vec<Arc<Output>> {
+    pub(super) fn outputs(&self) -> Vec<Arc<Output>> {
         self.lock().outputs.clone()
     }
 
@@ -211,39 +211,6 @@ impl RtcMcu {
         }
     }
 
-    /// Reads the background in a thread of its own: it may take long.
-    fn load_background(&self, canvas: Arc<Canvas>, settings: Settings) {
-        let Some(path) = settings.background.image else {
-            return;
-        };
-        let element = self.obj().downgrade();
-        self.in_thread(move || match image::background(&path, settings.canvas) {
-            Ok(picture) => canvas.set_background(picture),
-            Err(error) => warn(&element, "background-image", &path, &error),
-        });
-    }
-
-    fn load_logo(&self) {
-        let Some(path) = self.settings().logo else {
-            self.lock_scene().logo = None;
-            return;
-        };
-        let (element, scene) = (self.obj().downgrade(), self.scene.clone());
-        self.in_thread(move || match image::logo(&path) {
-            Ok(logo) => {
-                scene.lock().unwrap_or_else(PoisonError::into_inner).logo = Some(logo);
-            }
-            Err(error) => warn(&element, "logo", &path, &error),
-        });
-    }
-
-    fn in_thread(&self, work: impl FnOnce() + Send + 'static) {
-        let thread = std::thread::Builder::new().name("rtcmcu-image".into());
-        if let Err(error) = thread.spawn(work) {
-            gst::warning!(CAT, imp = self, "no thread to read a picture: {error}");
-        }
-    }
-
     /// Running time of a pipeline that plays already; None: it begins with 0.
     fn running_time(&self) -> Option<gst::ClockTime> {
         let element = self.obj();
@@ -255,7 +222,7 @@ impl RtcMcu {
         playing.then(|| now.checked_sub(element.base_time()?))?
     }
 
-    fn ensure_canvas(&self) -> Result<(), glib::BoolError> {
+    pub(super) fn ensure_canvas(&self) -> Result<(), glib::BoolError> {
         if self.lock().canvas.is_some() {
             return Ok(());
         }
@@ -269,92 +236,7 @@ impl RtcMcu {
         Ok(())
     }
 
-    fn request_sink_pad(
-        &self,
-        template: &gst::PadTemplate,
-        name: Option<&str>,
-    ) -> Option<gst::Pad> {
-        let element = self.obj();
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => (0u32..)
-                .map(|n| format!("sink_{n}"))
-                .find(|name| element.static_pad(name).is_none())?,
-        };
-        let pad = RtcMcuSinkPad::new(template, &name);
-        let id = {
-            let mut state = self.lock();
-            state.next_input += 1;
-            state.next_input
-        };
-        let input = Input::new(self, id, &pad).ok()?;
-        self.lock().inputs.push(input.clone());
-        if !self.add(pad.upcast_ref()) {
-            self.forget_input(&input);
-            return None;
-        }
-        self.inputs_changed();
-        Some(pad.upcast())
-    }
-
-    fn request_src_pad(
-        &self,
-        template: &gst::PadTemplate,
-        name: &str,
-        content: Content,
-    ) -> Option<gst::Pad> {
-        if content == Content::Video
-            && let Err(error) = self.ensure_canvas()
-        {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::MissingPlugin,
-                ("no picture can be composed: {error}")
-            );
-            return None;
-        }
-        let pad = gst::GhostPad::builder_from_template(template)
-            .name(name)
-            .build();
-        let output = Arc::new(Output::new(&pad, content));
-        if !self.add(pad.upcast_ref()) {
-            return None;
-        }
-        self.lock().outputs.push(output.clone());
-        let (element, output) = (self.obj().downgrade(), Arc::downgrade(&output));
-        pad.connect_linked(move |_, _| {
-            if let (Some(element), Some(output)) = (element.upgrade(), output.upgrade()) {
-                element.imp().output_linked(&output);
-            }
-        });
-        Some(pad.upcast())
-    }
-
-    fn add(&self, pad: &gst::Pad) -> bool {
-        if self.obj().current_state() > gst::State::Ready && pad.set_active(true).is_err() {
-            return false;
-        }
-        let added = self.obj().add_pad(pad).is_ok();
-        if added {
-            self.obj().child_added(pad, &pad.name());
-        }
-        added
-    }
-
-    fn remove(&self, pad: &gst::Pad) {
-        let name = pad.name();
-        if pad.set_active(false).is_err() || self.obj().remove_pad(pad).is_err() {
-            gst::warning!(CAT, imp = self, "{name} was not removed cleanly");
-        }
-        self.obj().child_removed(pad, &name);
-    }
-
-    fn forget_input(&self, input: &Arc<Input>) {
-        self.lock().inputs.retain(|known| known.id != input.id);
-        input.remove(self);
-    }
-
-    fn output_linked(&self, output: &Output) {
+    pub(super) fn output_linked(&self, output: &Output) {
         if self.lock().started {
             self.ensure_output(output);
         }
@@ -390,17 +272,6 @@ impl RtcMcu {
         } else {
             Err(gst::StateChangeError)
         }
-    }
-}
-
-/// A file that could not be read.
-fn warn(element: &glib::WeakRef<super::RtcMcu>, property: &str, path: &str, error: &str) {
-    if let Some(element) = element.upgrade() {
-        gst::element_warning!(
-            element,
-            gst::ResourceError::OpenRead,
-            ("{property}: {path} cannot be read: {error}")
-        );
     }
 }
 

@@ -4,12 +4,13 @@
 //! queue → decoder → conversion → compositor or mixer. The decoder is found by the caps, and made anew when they change their
 //! format or after an error; the rest stays. Until there is somewhere to go, buffers are dropped.
 
-use super::canvas::Canvas;
 use super::decoder;
+use super::identity::Identity;
 use super::imp::RtcMcu;
-use super::scene::Picture;
+use super::picture::Picture;
+use super::tail::Tail;
 use super::{CAT, RtcMcuSinkPad};
-use crate::mixer::{self, Mixer, SourcePad};
+use crate::mixer::Mixer;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -40,27 +41,11 @@ struct State {
     gone: bool,
 }
 
-/// What the stream itself says of whose it is.
-#[derive(Clone, Default, PartialEq)]
-pub(super) struct Identity {
-    /// A name, from the stream id of `rtcsfu` or the media stream id.
-    pub(super) name: Option<String>,
-    /// Streams of one group are one participant's.
-    pub(super) group: Option<gst::GroupId>,
-}
-
 struct Failure {
     since: Instant,
     /// It has been told and not been taken back.
     told: bool,
     waiting: bool,
-}
-
-/// From raw to where it is mixed.
-#[derive(Clone)]
-enum Tail {
-    Video(Arc<Picture>, Vec<gst::Element>),
-    Audio(SourcePad, Vec<gst::Element>),
 }
 
 /// How long a stream that failed is left alone before it is tried again.
@@ -131,21 +116,7 @@ impl Input {
 
     /// Learns from an event on the pad. True: something is known that was not.
     pub(super) fn learn(&self, event: &gst::EventRef) -> bool {
-        let mut state = self.lock();
-        let before = state.identity.clone();
-        match event.view() {
-            gst::EventView::StreamStart(start) => {
-                state.identity.group = start.group_id();
-                state.identity.name = participant_of(start.stream_id());
-            }
-            gst::EventView::Caps(caps) => {
-                if let Some(name) = caps.caps().structure(0).and_then(media_stream) {
-                    state.identity.name.get_or_insert(name);
-                }
-            }
-            _ => {}
-        }
-        state.identity != before
+        self.lock().identity.learn(event)
     }
 
     /// Whether its stream has come to its end.
@@ -339,13 +310,7 @@ impl Input {
         let tail = match known {
             Some(tail) => tail,
             None => {
-                let made = match is_video {
-                    true => element
-                        .canvas()
-                        .map(|canvas| self.video_tail(element, &canvas)),
-                    false => Some(self.audio_tail(element)),
-                };
-                let Some(made) = made else {
+                let Some(made) = Tail::new(self, element, is_video) else {
                     return Ok(false);
                 };
                 made.map_err(|error| error.to_string())?
@@ -412,53 +377,8 @@ impl Input {
         Ok(())
     }
 
-    fn video_tail(
-        self: &Arc<Self>,
-        element: &RtcMcu,
-        canvas: &Canvas,
-    ) -> Result<Tail, glib::BoolError> {
-        let convert = gst::ElementFactory::make("videoconvert").build()?;
-        let crop = gst::ElementFactory::make("videocrop").build()?;
-        let elements = vec![convert, crop.clone()];
-        add_linked(element, &elements)?;
-        let target = canvas.add_picture();
-        let picture = Picture::new(&target, &crop);
-        let src = crop.static_pad("src").expect("videocrop has one");
-        src.link(&target)
-            .map_err(|error| glib::bool_error!("{error}"))?;
-        let (input, weak) = (Arc::downgrade(self), element.obj().downgrade());
-        picture.watch(&src, move || {
-            if let (Some(input), Some(element)) = (Weak::upgrade(&input), weak.upgrade()) {
-                input.works(element.imp());
-            }
-        });
-        Ok(Tail::Video(Arc::new(picture), elements))
-    }
-
-    fn audio_tail(self: &Arc<Self>, element: &RtcMcu) -> Result<Tail, glib::BoolError> {
-        let convert = gst::ElementFactory::make("audioconvert").build()?;
-        let resample = gst::ElementFactory::make("audioresample").build()?;
-        let filter = gst::ElementFactory::make("capsfilter")
-            .property("caps", &*mixer::CAPS)
-            .build()?;
-        let elements = vec![convert, resample, filter.clone()];
-        add_linked(element, &elements)?;
-        let source = element.mixer().add_source(&self.pad.name());
-        let src = filter.static_pad("src").expect("capsfilter has one");
-        src.link(&source)
-            .map_err(|error| glib::bool_error!("{error}"))?;
-        let (input, weak) = (Arc::downgrade(self), element.obj().downgrade());
-        src.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            if let (Some(input), Some(element)) = (Weak::upgrade(&input), weak.upgrade()) {
-                input.works(element.imp());
-            }
-            gst::PadProbeReturn::Ok
-        });
-        Ok(Tail::Audio(source, elements))
-    }
-
     /// Something was decoded.
-    fn works(&self, element: &RtcMcu) {
+    pub(super) fn works(&self, element: &RtcMcu) {
         let recovered = {
             let mut state = self.lock();
             state.pending = None;
@@ -470,35 +390,6 @@ impl Input {
         if recovered {
             element.input_recovered(self);
         }
-    }
-}
-
-impl Tail {
-    fn is_video(&self) -> bool {
-        matches!(self, Tail::Video(..))
-    }
-
-    fn entry(&self) -> gst::Pad {
-        let (Tail::Video(_, elements) | Tail::Audio(_, elements)) = self;
-        let first = elements.first().expect("a tail has elements");
-        first.static_pad("sink").expect("converters have one")
-    }
-
-    /// Gives back the pad of the compositor or mixer, so that no thread waits there.
-    fn release(&self, element: &RtcMcu) {
-        match self {
-            Tail::Video(picture, _) => {
-                if let Some(canvas) = element.canvas() {
-                    canvas.remove_picture(picture.pad());
-                }
-            }
-            Tail::Audio(source, _) => element.mixer().release_request_pad(source),
-        }
-    }
-
-    fn into_elements(self) -> Vec<gst::Element> {
-        let (Tail::Video(_, elements) | Tail::Audio(_, elements)) = self;
-        elements
     }
 }
 
@@ -519,14 +410,6 @@ fn answer(query: &mut gst::QueryRef) -> gst::PadProbeReturn {
     gst::PadProbeReturn::Handled
 }
 
-fn add_linked(element: &RtcMcu, elements: &[gst::Element]) -> Result<(), glib::BoolError> {
-    element.obj().add_many(elements)?;
-    gst::Element::link_many(elements)?;
-    elements
-        .iter()
-        .try_for_each(|child| child.sync_state_with_parent())
-}
-
 /// Stops an element and takes it out.
 pub(super) fn discard(element: &RtcMcu, child: &gst::Element) {
     child.set_locked_state(true);
@@ -540,47 +423,5 @@ pub(super) fn discard(element: &RtcMcu, child: &gst::Element) {
             "{} was not removed cleanly",
             child.name()
         );
-    }
-}
-
-/// The participant that `rtcsfu` names in its stream ids: `rtcsfu/room/participant…`.
-fn participant_of(stream_id: &str) -> Option<String> {
-    let mut parts = stream_id.split('/');
-    (parts.next() == Some("rtcsfu")).then_some(())?;
-    let name = parts.nth(1)?;
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// The media stream of RTP caps: `a-msid` or `ssrc-…-msid`, of which the first word names the stream.
-fn media_stream(structure: &gst::StructureRef) -> Option<String> {
-    let is_msid =
-        |name: &str| name == "a-msid" || (name.starts_with("ssrc-") && name.ends_with("-msid"));
-    let (name, _) = structure.iter().find(|(name, _)| is_msid(name))?;
-    let value = structure.get::<String>(name).ok()?;
-    let stream = value.split_whitespace().next()?;
-    (stream != "-").then(|| stream.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn streams_say_whose_they_are() {
-        gst::init().expect("GStreamer starts");
-        assert_eq!(
-            participant_of("rtcsfu/room/alice/video").as_deref(),
-            Some("alice")
-        );
-        assert_eq!(
-            participant_of("rtcsfu/room/alice").as_deref(),
-            Some("alice")
-        );
-        assert_eq!(participant_of("0123/src"), None);
-        let caps: gst::Caps = "application/x-rtp,ssrc-7-msid=(string)\"alice cam\""
-            .parse()
-            .expect("valid caps");
-        let structure = caps.structure(0).expect("it has one");
-        assert_eq!(media_stream(structure).as_deref(), Some("alice"));
     }
 }
