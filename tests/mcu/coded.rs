@@ -157,15 +157,7 @@ async fn a_file_of_the_mix_ends_with_its_inputs_and_is_readable() -> Result {
         path.display()
     ))?;
     pipeline.play().await?;
-    let bus = pipeline.pipeline().bus().expect("a pipeline has a bus");
-    let types = [gst::MessageType::Eos, gst::MessageType::Error];
-    let deadline = gst::ClockTime::try_from(DEADLINE).ok();
-    let wait = move || bus.timed_pop_filtered(deadline, &types);
-    let message = tokio::task::spawn_blocking(wait).await?;
-    let is_eos = message
-        .as_ref()
-        .is_some_and(|message| message.type_() == gst::MessageType::Eos);
-    check!(is_eos, "{message:?} instead of the end");
+    pipeline.ended(DEADLINE).await?;
     pipeline.stop().await?;
     let recording = Recording::read(&path)?;
     let (video, audio) = (recording.only("video")?, recording.only("audio")?);

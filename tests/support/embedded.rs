@@ -2,6 +2,7 @@
 //! Pipelines inside the test's own process, with the plugins as they are installed.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use gst::prelude::*;
 use tokio::task::spawn_blocking;
@@ -84,6 +85,22 @@ impl Embedded {
     ) -> Result<gst::Structure> {
         let bus = self.0.bus().expect("a pipeline has a bus");
         spawn_blocking(move || wait_for(&bus, name, &wanted)).await?
+    }
+
+    /// Waits until all its sinks have had their end.
+    ///
+    /// # Errors
+    /// An error message, or no end within that time.
+    pub async fn ended(&self, within: Duration) -> Result {
+        let bus = self.0.bus().expect("a pipeline has a bus");
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let within = gst::ClockTime::try_from(within).ok();
+        let wait = move || bus.timed_pop_filtered(within, &types);
+        let message = spawn_blocking(wait).await?;
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Eos(_)) => Ok(()),
+            _ => crate::fail!("{message:?} instead of the end"),
+        }
     }
 
     /// An element of it.
