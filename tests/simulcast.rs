@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A page sends three layers, and each viewer gets the one that was chosen there.
 
-use gst_rtc::{Browser, Result, Server, Visitor, check, my_turn};
+use gst_rtc::example::{example_command, says, stop};
+use gst_rtc::{Browser, Process, Result, Server, Visitor, check, my_turn};
 
 /// Large enough for three layers.
 const HEIGHT: &str = "&height=540";
@@ -45,6 +46,24 @@ async fn each_viewer_gets_its_layer(publishing: &Browser, viewing: &Browser) -> 
     check!(before.frame_width == 240, "{before:?}");
     drop(publisher);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_webrtcbin_sends_one_source_in_three_sizes() -> Result {
+    let _turn = my_turn().await;
+    let server = Server::dev(&[]).await?;
+    let uri = format!("ws://{}", server.address());
+    let mut command = example_command("simulcast.rs")?;
+    let example = Process::start(command.args([&uri, "layers", "bin"]))?;
+    says(&example, "bin sends 3 layers").await?;
+    let browser = Browser::chromium().await?;
+    let none = "&camera=0&microphone=0";
+    let viewer = Visitor::join_with(&browser, &server, "layers", "viewer", none).await?;
+    for size in ["240 × 134", "480 × 270", "960 × 540"] {
+        choose(&viewer, "bin", size).await?;
+        shows(&viewer, "bin", size).await?;
+    }
+    stop(example).await
 }
 
 /// Takes a layer out of the menu of a tile, once the menu has it.
