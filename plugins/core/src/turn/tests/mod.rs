@@ -321,6 +321,10 @@ impl Client {
 
     /// A Send indication.
     fn indication(&self, peer: &str, data: &[u8]) -> Vec<u8> {
+        self.indication_with(peer, data, &[])
+    }
+
+    fn indication_with(&self, peer: &str, data: &[u8], more: &[&dyn AttributeWrite]) -> Vec<u8> {
         let id = TransactionId::from(99);
         let kind = MessageType::from_class_method(MessageClass::Indication, SEND);
         let mut message = Message::builder(kind, id, MessageWriteVec::new());
@@ -328,6 +332,9 @@ impl Client {
             .add_attribute(&XorPeerAddress::new(addr(peer), id))
             .expect("room");
         message.add_attribute(&Data::new(data)).expect("room");
+        for attribute in more {
+            message.add_attribute(*attribute).expect("room");
+        }
         message.finish()
     }
 }

@@ -2,6 +2,7 @@
 //! Permissions, channels, data.
 
 use super::*;
+use turn_types::attribute::DontFragment;
 
 const AT: &str = "203.0.113.7:4000";
 
@@ -30,6 +31,24 @@ fn indications_go_both_ways_with_a_permission() {
     assert_eq!(data_in(&other_port), (addr("9.9.9.9:1"), Vec::new()));
     assert_eq!(lab.deliver(relay, "9.9.9.8:5000", b"x"), None);
     assert_eq!(lab.refused(Refusal::NoPermission), 3);
+}
+
+/// What is sent with DONT-FRAGMENT must not be fragmented, and nothing else is kept from being so (RFC 8656 §11.4).
+#[test]
+fn a_wish_not_to_be_fragmented_is_passed_on() {
+    let mut lab = Lab::new();
+    let mut client = lab.client(AT, "alice");
+    client.allocate(&mut lab, &[&DontFragment::new()]);
+    assert_eq!(client.bind(&mut lab, 0x4000, PEER), None);
+    let whole = client.indication_with(PEER, b"hello", &[&DontFragment::new()]);
+    for (message, expected) in [
+        (client.indication(PEER, b"hello"), false),
+        (whole, true),
+        (channel_data(0x4000, b"hello"), false),
+    ] {
+        let passed = lab.server.handle_client(lab.now, &client.path, &message);
+        assert_eq!(passed.map(|to| to.dont_fragment), Some(expected));
+    }
 }
 
 #[test]
