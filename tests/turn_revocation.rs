@@ -112,31 +112,14 @@ struct Credentials {
 #[tokio::test]
 async fn credentials_of_a_whip_session_end_with_it() -> Result {
     let server = Server::dev(&["--turn-old-channels"]).await?;
-    let here = UdpSocket::bind((LOOPBACK, 0))?.local_addr()?;
-    let fingerprint = Certificate::generate()?.fingerprint();
-    let offer = raw_peer::offer(here, &fingerprint, Setup::ActPass);
-    let path = "/whip/lobby?name=camera";
-    let made = request(server.address(), "POST", path, "application/sdp", &offer).await?;
-    check!(made.status == 201, "{made:?}");
-    let links = made
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("link"));
-    let link = links
-        .map(|(_, link)| link.as_str())
-        .find(|link| link.contains("transport=udp"));
-    let link = link.ok_or_else(|| Failure::new(format!("no TURN by UDP in {made:?}")))?;
-    let (turn, user) = (address_of(link)?, quoted(link, "username")?);
-    let password = quoted(link, "credential")?;
-    let user = ["-u", user, "-w", password];
-
+    let made = published(&server, "camera").await?;
+    let (turn, user) = (address_of(&made.link)?, made.user());
     let peer = udp_echo(LOOPBACK)?;
     // It stays after its messages.
     let _client = all_back(turn, peer, &user, &["-c", "-h"]).await?;
     check!(relays(&server).await?.allocations > 0, "no relays");
 
-    let session = made.header("location").unwrap_or_default();
-    let end = request(server.address(), "DELETE", session, "text/plain", "").await?;
+    let end = request(server.address(), "DELETE", &made.session, "text/plain", "").await?;
     check!(end.status == 200, "{end:?}");
     no_relays_are_left(&server).await?;
     let packets = relays(&server).await?.packets;
@@ -148,6 +131,83 @@ async fn credentials_of_a_whip_session_end_with_it() -> Result {
         after.packets == packets && after.allocations == 0,
         "relayed"
     );
+    Ok(())
+}
+
+/// A WHIP session, and what came with it.
+struct Published {
+    session: String,
+    link: String,
+    username: String,
+    credential: String,
+}
+
+impl Published {
+    /// What `turnutils_uclient` is told.
+    fn user(&self) -> [&str; 4] {
+        ["-u", &self.username, "-w", &self.credential]
+    }
+}
+
+async fn published(server: &Server, name: &str) -> Result<Published> {
+    let here = UdpSocket::bind((LOOPBACK, 0))?.local_addr()?;
+    let fingerprint = Certificate::generate()?.fingerprint();
+    let offer = raw_peer::offer(here, &fingerprint, Setup::ActPass);
+    let path = format!("/whip/lobby?name={name}");
+    let made = request(server.address(), "POST", &path, "application/sdp", &offer).await?;
+    check!(made.status == 201, "{made:?}");
+    let links = made
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("link"));
+    let link = links
+        .map(|(_, link)| link.clone())
+        .find(|link| link.contains("transport=udp"));
+    let link = link.ok_or_else(|| Failure::new(format!("no TURN by UDP in {made:?}")))?;
+    Ok(Published {
+        session: made.header("location").unwrap_or_default().to_owned(),
+        username: quoted(&link, "username")?.to_owned(),
+        credential: quoted(&link, "credential")?.to_owned(),
+        link,
+    })
+}
+
+/// Whatever is asked for: passwords, what they are made of, and what opens doors.
+#[tokio::test]
+async fn no_secret_is_logged() -> Result {
+    const SHARED: &str = "what passwords are made of";
+    let mut server = Server::dev_logging_all(&[
+        "--turn-old-channels",
+        "--turn-secret",
+        SHARED,
+        "--admin-secret",
+        SECRET,
+    ])
+    .await?;
+    let made = published(&server, "camera").await?;
+    let turn = address_of(&made.link)?;
+    uclient(turn, udp_echo(LOOPBACK)?, &made.user(), &["-c"]).await?;
+    let path = "/api/v1/rooms/lobby/participants/camera";
+    for (secret, status) in [("a guess at the secret", 401), (SECRET, 204)] {
+        let bearer = format!("Bearer {secret}");
+        let admin = [("Authorization", bearer.as_str())];
+        let answer = request_with(server.address(), "DELETE", path, &admin, "").await?;
+        check!(answer.status == status, "{answer:?}");
+    }
+    let left = |line: &str| (line.contains("left") && line.contains("camera")).then_some(());
+    server.process().line("what was done", left).await?;
+    let log = server.process().output();
+    let session = made.session.rsplit('/').next().unwrap_or_default();
+    for secret in [
+        made.credential.as_str(),
+        session,
+        SHARED,
+        SECRET,
+        "a guess at the secret",
+    ] {
+        let line = log.lines().find(|line| line.contains(secret));
+        check!(line.is_none(), "{secret} is in the log: {line:?}");
+    }
     Ok(())
 }
 

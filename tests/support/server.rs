@@ -20,6 +20,12 @@ impl Server {
         Server::start("dev", arguments).await
     }
 
+    /// The same, logging all it can.
+    pub async fn dev_logging_all(arguments: &[&str]) -> Result<Server> {
+        let mut command = command("dev", Ipv4Addr::LOCALHOST.into());
+        Server::spawn(command.args(arguments).env("GST_RTC_LOG", "trace")).await
+    }
+
     /// `gst-rtc serve`: signalling and page only; nodes come from elsewhere.
     pub async fn serve(arguments: &[&str]) -> Result<Server> {
         Server::start("serve", arguments).await

@@ -203,16 +203,18 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// What is logged. Never the libraries that read STUN messages: they would warn of each that a stranger sends, and trace keys.
+/// Nor what is in WebSocket frames: credentials, and secrets to resume with.
 fn log_filter() -> EnvFilter {
     let filter = EnvFilter::try_from_env("GST_RTC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    const OFF: [&str; 4] = [
+    const QUIET: [&str; 5] = [
         "stun_types=off",
         "stun_proto=off",
         "turn_client_proto=off",
         "turn_types=off",
+        "tungstenite=info",
     ];
-    OFF.into_iter().fold(filter, |filter, off| {
-        filter.add_directive(off.parse().expect("a directive of tracing-subscriber"))
+    QUIET.into_iter().fold(filter, |filter, quiet| {
+        filter.add_directive(quiet.parse().expect("a directive of tracing-subscriber"))
     })
 }
 
