@@ -96,6 +96,54 @@ async fn a_format_that_changes_in_mid_call_is_followed() -> Result {
 }
 
 #[tokio::test]
+async fn frame_orders_clock_rates_and_channels_differ_and_change() -> Result {
+    let red = picture(0xffff_0000);
+    let tone = |hertz: u32| format!("audiotestsrc is-live=true freq={hertz} volume=0.2");
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu width=640 height=360 framerate=15/1 names=false animation=0
+         {red} ! x264enc bframes=2 b-adapt=false rc-lookahead=3 sync-lookahead=0 threads=1 key-int-max=15 speed-preset=ultrafast
+         ! video/x-h264,profile=main ! h264parse ! mcu.sink_0
+         videotestsrc is-live=true pattern=solid-color foreground-color=0xff00ff00
+         ! capsfilter name=size caps=video/x-raw,format=I420,width=320,height=180,framerate=15/1 ! mcu.sink_1
+         {} ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay ! mcu.sink_2
+         {} ! capsfilter name=rate caps=audio/x-raw,rate=44100,channels=1 ! mcu.sink_3
+         mcu.video ! {OUT} mcu.audio ! {FORMAT} ! fakesink name=all signal-handoffs=true",
+        tone(500),
+        tone(1100)
+    ))?;
+    let screen = Screen::of(&pipeline, "screen")?;
+    let all = Speaker::of(&pipeline, "all")?;
+    let (size, rate) = (pipeline.element("size")?, pipeline.element("rate")?);
+    pipeline.play().await?;
+    let both = |frame: &super::screen::Frame| frame.is(160, 90, RED) && frame.is(480, 90, GREEN);
+    let tones = |sound: &super::speaker::Sound| {
+        (sound.tone(500.0) - 0.2).abs() < 0.02 && (sound.tone(1100.0) - 0.2).abs() < 0.02
+    };
+    for (pictures, samples) in [
+        (
+            "width=320,height=180,framerate=15/1",
+            "rate=44100,channels=1",
+        ),
+        (
+            "width=160,height=120,framerate=30/1",
+            "rate=16000,channels=2",
+        ),
+        (
+            "width=640,height=360,framerate=10/1",
+            "rate=96000,channels=6",
+        ),
+    ] {
+        size.set_property_from_str("caps", &format!("video/x-raw,format=I420,{pictures}"));
+        rate.set_property_from_str("caps", &format!("audio/x-raw,{samples}"));
+        all.hears(samples, tones).await?;
+        screen.shows(pictures, both).await?;
+    }
+    let error = pipeline.error();
+    check!(error.is_none(), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn keyframes_asked_for_at_once_are_answered_by_one() -> Result {
     let pipeline = Embedded::parse(&format!(
         "rtcmcu name=mcu width=320 height=180 framerate=15/1 {} ! mcu.sink_0
