@@ -11,19 +11,6 @@ use gst_rtc::{DEADLINE, Result, check, my_turn};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_natlab");
 
-/// Whether there can be a lab. On a build server there must be.
-fn has_lab() -> Result<bool> {
-    if Lab::is_possible() {
-        return Ok(true);
-    }
-    check!(
-        std::env::var_os("CI").is_none(),
-        "no network namespaces can be made: run the tests as root, in a container with CAP_SYS_ADMIN and CAP_NET_ADMIN"
-    );
-    eprintln!("NOT TESTED: network namespaces need root");
-    Ok(false)
-}
-
 /// A lab with a server in it.
 fn up(a: Kind, b: Kind) -> Result<(Lab, Coturn)> {
     let lab = Lab::up(a, b)?;
@@ -34,7 +21,7 @@ fn up(a: Kind, b: Kind) -> Result<(Lab, Coturn)> {
 #[tokio::test]
 async fn pairs_connect_or_not_as_theory_says() -> Result {
     let _turn = my_turn().await;
-    if !has_lab()? {
+    if !Lab::is_here()? {
         return Ok(());
     }
     let diagonal = [
@@ -67,7 +54,7 @@ async fn pairs_connect_or_not_as_theory_says() -> Result {
 #[tokio::test]
 async fn pages_of_chromium_connect_or_not_as_theory_says() -> Result {
     let _turn = my_turn().await;
-    if !has_lab()? {
+    if !Lab::is_here()? {
         return Ok(());
     }
     let diagonal = [
@@ -100,7 +87,7 @@ async fn pages_of_chromium_connect_or_not_as_theory_says() -> Result {
 #[tokio::test]
 async fn webrtcbins_connect_or_not_as_theory_says() -> Result {
     let _turn = my_turn().await;
-    if !has_lab()? {
+    if !Lab::is_here()? {
         return Ok(());
     }
     let diagonal = [
@@ -133,7 +120,7 @@ async fn connected(lab: &Lab, coturn: &Coturn, method: Method) -> Result<Cell> {
 #[tokio::test]
 async fn media_is_back_when_a_nat_moves_or_a_server_restarts() -> Result {
     let _turn = my_turn().await;
-    if !has_lab()? {
+    if !Lab::is_here()? {
         return Ok(());
     }
     for method in [Method::Direct, Method::TurnUdp] {
@@ -172,7 +159,7 @@ async fn back_again(cell: &mut Cell, method: Method) -> Result {
 #[tokio::test]
 async fn a_mapping_that_is_kept_outlives_the_patience_of_the_nat() -> Result {
     let _turn = my_turn().await;
-    if !has_lab()? {
+    if !Lab::is_here()? {
         return Ok(());
     }
     let (lab, coturn) = up(Kind::Port, Kind::Open)?;

@@ -79,6 +79,19 @@ impl Lab {
         Spaces::are_possible()
     }
 
+    /// Whether there can be one. On a build server there must be.
+    pub fn is_here() -> Result<bool> {
+        if Lab::is_possible() {
+            return Ok(true);
+        }
+        crate::check!(
+            std::env::var_os("CI").is_none(),
+            "no network namespaces can be made: run the tests as root, in a container with CAP_SYS_ADMIN and CAP_NET_ADMIN"
+        );
+        eprintln!("NOT TESTED: network namespaces need root");
+        Ok(false)
+    }
+
     /// Builds it.
     pub fn up(a: Kind, b: Kind) -> Result<Lab> {
         let mut lab = Lab {
