@@ -43,6 +43,8 @@ pub(super) struct LossControl {
     limit: Option<f64>,
     received: u32,
     lost: u32,
+    /// Lost by the newest report: the next one says which of them were only late.
+    doubtful: u32,
     begin: Option<u64>,
     /// A queue stood in this window.
     queued: bool,
@@ -72,6 +74,7 @@ impl LossControl {
     /// Nothing was heard for a while: what was lost before it says nothing of now.
     pub(super) fn forget(&mut self) {
         (self.begin, self.received, self.lost) = (None, 0, 0);
+        self.doubtful = 0;
         self.fraction = 0.0;
     }
 
@@ -90,7 +93,8 @@ impl LossControl {
         arriving: u64,
     ) {
         self.received += tally.received;
-        self.lost = (self.lost + tally.lost).saturating_sub(tally.recovered);
+        self.lost = (self.lost + self.doubtful).saturating_sub(tally.recovered);
+        self.doubtful = tally.lost;
         self.queued |= queued;
         let begin = *self.begin.get_or_insert(now);
         let (elapsed, count) = (now.saturating_sub(begin), self.received + self.lost);
@@ -195,7 +199,10 @@ mod tests {
             recovered,
         };
         control.update(0, tally(50, 50, 0), false, 1_000_000, 0);
-        control.update(400_000, tally(50, 0, 50), false, 1_000_000, 0);
+        // The window ends with a report whose packets may be late as well.
+        control.update(400_000, tally(50, 50, 50), false, 1_000_000, 0);
         assert_eq!((control.fraction(), control.limit()), (0.0, None));
+        control.update(800_000, tally(50, 0, 0), false, 1_000_000, 0);
+        assert_eq!((control.fraction(), control.limit().is_some()), (0.5, true));
     }
 }
