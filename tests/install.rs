@@ -96,7 +96,7 @@ async fn what_is_installed_works_without_variables_and_goes_without_a_trace() ->
 fn meson_places(name: &str, options: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     let build = folder(name)?;
     let meson = |arguments: &[&str]| -> Result<String> {
-        let output = Command::new("/usr/bin/meson")
+        let output = Command::new("meson")
             .args(arguments)
             .arg(&build)
             .current_dir(root())
