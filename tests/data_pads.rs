@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of data channels on the pads of `rtcsfu`: a chat as a stream of buffers.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gst::prelude::*;
-use gst_rtc::build::scratch;
 use gst_rtc::embedded::Embedded;
 use gst_rtc::{Browser, DEADLINE, GstLaunch, Page, Result, Server, check, fail, my_turn};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 const TALKER: &str = include_str!("pages/talker.js");
 
@@ -49,51 +47,17 @@ fn sfu(server: &Server) -> String {
     )
 }
 
-/// Waits until a file holds that and nothing else.
-async fn holds(path: &Path, wanted: &[u8]) -> Result {
-    let until = Instant::now() + DEADLINE;
-    loop {
-        let found = std::fs::read(path).unwrap_or_default();
-        if found == wanted {
-            return Ok(());
-        }
-        if Instant::now() > until {
-            fail!("{} holds {found:?}", path.display());
-        }
-        sleep(Duration::from_millis(50)).await;
+/// The next buffer.
+async fn pull(sink: &gst::Element) -> Result<gst::Sample> {
+    let sink = sink.clone();
+    let pull = move || {
+        let limit = DEADLINE.as_nanos() as u64;
+        sink.emit_by_name::<Option<gst::Sample>>("try-pull-sample", &[&limit])
+    };
+    match spawn_blocking(pull).await? {
+        Some(sample) => Ok(sample),
+        None => fail!("no buffer within {DEADLINE:?}"),
     }
-}
-
-fn fresh(name: &str) -> Result<PathBuf> {
-    let path = scratch().join(name);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(path),
-    }
-}
-
-#[tokio::test]
-async fn lines_go_to_the_chat_and_the_chat_to_a_file() -> Result {
-    let _turn = my_turn().await;
-    let server = Server::serve(&[]).await?;
-    let path = fresh("chat.txt")?;
-    let mut pipeline = GstLaunch::start_talking(&format!(
-        "{} fdsrc ! text/x-raw,format=utf8 ! sfu.data_sink_chat
-         sfu.data_src_chat ! filesink location={} async=false buffer-mode=unbuffered",
-        sfu(&server),
-        path.display()
-    ))?;
-    let browser = Browser::chromium().await?;
-    let alice = talker(&browser, &server, "alice").await?;
-    pipeline.process().say("good morning")?;
-    hears(&alice, "good morning\n").await?;
-    say(&alice, "'hello, '").await?;
-    say(&alice, "new Uint8Array([119, 111, 114, 108, 100])").await?;
-    holds(&path, b"hello, world").await?;
-    pipeline.process().say("bye")?;
-    hears(&alice, "bye\n").await?;
-    check!(pipeline.stop().await?.success(), "gst-launch-1.0 failed");
-    Ok(())
 }
 
 #[tokio::test]
@@ -115,17 +79,13 @@ async fn buffers_tell_who_spoke_and_say_who_shall_hear() -> Result {
     let alice = talker(&browser, &server, "alice").await?;
     let bob = talker(&browser, &server, "bob").await?;
 
+    let out = node.element("out")?;
+    say(&bob, "'here I am'").await?;
+    pull(&out).await?;
     say(&alice, "'not for the pad'").await?;
     hears(&bob, "not for the pad").await?;
     say(&bob, "'for the pad'").await?;
-    let out = node.element("out")?;
-    let sample = spawn_blocking(move || {
-        let limit = DEADLINE.as_nanos() as u64;
-        out.emit_by_name::<Option<gst::Sample>>("try-pull-sample", &[&limit])
-    });
-    let Some(sample) = sample.await? else {
-        fail!("no buffer within {DEADLINE:?}");
-    };
+    let sample = pull(&out).await?;
     let caps = sample.caps().expect("a sample has caps").to_string();
     check!(caps == "text/x-raw, format=(string)utf8", "{caps}");
     let buffer = sample.buffer().expect("a sample has a buffer");
@@ -150,4 +110,28 @@ async fn buffers_tell_who_spoke_and_say_who_shall_hear() -> Result {
     let heard: Vec<String> = bob.eval("heard('chat')").await?;
     check!(heard == ["not for the pad", "now you"], "{heard:?}");
     node.stop().await
+}
+
+#[tokio::test]
+async fn where_another_node_serves_the_room_messages_are_refused() -> Result {
+    let _turn = my_turn().await;
+    let server = Server::dev(&[]).await?;
+    let mut pipeline = GstLaunch::start_talking(&format!(
+        "{} audiotestsrc is-live=true ! opusenc ! rtpopuspay ! sfu.sink_0
+         fdsrc ! sfu.data_sink_chat",
+        sfu(&server)
+    ))?;
+    let refused = |line: &str| line.contains("data channels end there");
+    let until = Instant::now() + DEADLINE;
+    // Until the other node has taken the room it is nobody's.
+    loop {
+        pipeline.process().say("anybody?")?;
+        let soon = Duration::from_millis(200);
+        if pipeline.process().has_line(soon, refused).await? {
+            break;
+        }
+        check!(Instant::now() < until, "not refused within {DEADLINE:?}");
+    }
+    pipeline.stop().await?;
+    Ok(())
 }

@@ -4,6 +4,7 @@
 use super::state::State;
 use super::{NodeEvent, RequestError, name};
 use crate::io::Command;
+use crate::node::Role;
 use gst_rtc_core::data::{DataMessage, MAX_LABEL, MAX_MESSAGE};
 use std::sync::Arc;
 
@@ -69,6 +70,12 @@ impl State {
     fn own_message(&self, room: &str, message: OwnMessage) -> Result<DataMessage, String> {
         let id = self.room_ids.get(room).copied();
         let id = id.ok_or_else(|| format!("nobody is in room {room}"))?;
+        let role = self.rooms.get(&id).and_then(|room| room.role);
+        if role == Some(Role::Guest) {
+            return Err(format!(
+                "room {room} is served by another node, and data channels end there"
+            ));
+        }
         let participant = |name: Option<String>| {
             name.map(|name| {
                 self.by_name(id, &name)

@@ -63,6 +63,8 @@
 //! action signal `send-data`. Its options are a structure with any of `room`, `from` (the name of a participant for whom this process
 //! speaks; receivers see an empty sender without) and `to` (the name of the only one who shall get it). It returns false when the
 //! message can never be sent, and posts a warning when a participant named is not there. A message has at most 256 KiB.
+//! All this is so in rooms that the element serves; in one that another node serves there are no messages, and what is sent is refused
+//! with a warning.
 //!
 //! Pads do the same without an application. On a request pad `data_src_%s`, where `%s` is a label, each message comes out as one
 //! buffer, text as `text/x-raw` and the rest as `application/octet-stream`; its `GstRtcSfuMessageMeta` says `room`,
