@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of data channels on the pads of `rtcsfu`: a chat as a stream of buffers.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gst::prelude::*;
+use gst_rtc::build::scratch;
 use gst_rtc::embedded::Embedded;
 use gst_rtc::{Browser, DEADLINE, GstLaunch, Page, Result, Server, check, fail, my_turn};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 const TALKER: &str = include_str!("pages/talker.js");
 
@@ -47,6 +49,29 @@ fn sfu(server: &Server) -> String {
     )
 }
 
+/// Waits until a file holds that and nothing else.
+async fn holds(path: &Path, wanted: &[u8]) -> Result {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let found = std::fs::read(path).unwrap_or_default();
+        if found == wanted {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            fail!("{} holds {found:?}", path.display());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn fresh(name: &str) -> Result<PathBuf> {
+    let path = scratch().join(name);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(path),
+    }
+}
+
 /// The next buffer.
 async fn pull(sink: &gst::Element) -> Result<gst::Sample> {
     let sink = sink.clone();
@@ -58,6 +83,32 @@ async fn pull(sink: &gst::Element) -> Result<gst::Sample> {
         Some(sample) => Ok(sample),
         None => fail!("no buffer within {DEADLINE:?}"),
     }
+}
+
+#[tokio::test]
+async fn lines_go_to_the_chat_and_the_chat_to_a_file() -> Result {
+    let _turn = my_turn().await;
+    let server = Server::serve(&[]).await?;
+    let path = fresh("chat.txt")?;
+    let mut pipeline = GstLaunch::start_talking(&format!(
+        "{} fdsrc ! text/x-raw,format=utf8 ! sfu.data_sink_chat
+         sfu.data_src_chat ! filesink location={} async=false buffer-mode=unbuffered",
+        sfu(&server),
+        path.display()
+    ))?;
+    let browser = Browser::chromium().await?;
+    let alice = talker(&browser, &server, "alice").await?;
+    // A page may speak at once, but hears nothing before the element knows of its channel.
+    say(&alice, "'hello, '").await?;
+    holds(&path, b"hello, ").await?;
+    pipeline.process().say("good morning")?;
+    hears(&alice, "good morning\n").await?;
+    say(&alice, "new Uint8Array([119, 111, 114, 108, 100])").await?;
+    holds(&path, b"hello, world").await?;
+    pipeline.process().say("bye")?;
+    hears(&alice, "bye\n").await?;
+    check!(pipeline.stop().await?.success(), "gst-launch-1.0 failed");
+    Ok(())
 }
 
 #[tokio::test]

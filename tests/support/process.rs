@@ -129,12 +129,12 @@ impl Process {
         }
     }
 
-    /// Writes a line to a process that was [started talking](Self::start_talking).
+    /// Writes a line, all at once, to a process that was [started talking](Self::start_talking).
     pub fn say(&mut self, line: &str) -> Result {
         let Some(stdin) = &mut self.stdin else {
             return Err(Failure::new(format!("{} does not listen", self.name)));
         };
-        Ok(writeln!(stdin, "{line}")?)
+        Ok(stdin.write_all(format!("{line}\n").as_bytes())?)
     }
 
     /// Waits for the process to end by itself.
