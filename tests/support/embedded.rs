@@ -133,7 +133,8 @@ pub fn sessions(stats: &gst::StructureRef) -> Vec<gst::Structure> {
     sessions.collect()
 }
 
-fn structures(of: &gst::StructureRef, field: &str) -> Vec<gst::Structure> {
+/// The structures in an array of a structure.
+pub fn structures(of: &gst::StructureRef, field: &str) -> Vec<gst::Structure> {
     let array = of.get::<gst::Array>(field).unwrap_or_default();
     array.iter().filter_map(|value| value.get().ok()).collect()
 }

@@ -134,6 +134,11 @@ impl State {
                 .iter()
                 .map(|(id, session)| (*id, self.owner(session)))
                 .collect(),
+            track_owners: self
+                .tracks
+                .iter()
+                .map(|(id, track)| (*id, self.track_owner(track)))
+                .collect(),
             workers: Vec::new(),
         }
     }

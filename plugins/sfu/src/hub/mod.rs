@@ -30,7 +30,7 @@ pub use config::{HubConfig, Limits};
 pub use data::OwnMessage;
 pub use error::{RequestError, StartError};
 pub use event::{HubObserver, LocalTrack, LocalTrackId, NodeEvent, TapId, TapRequest};
-pub use stats::{NodeStats, SessionOwner, WorkerStats};
+pub use stats::{NodeStats, SessionOwner, TrackOwner, WorkerStats};
 
 use crate::io::{Command, Mailbox};
 use input::Input;

@@ -3,7 +3,7 @@
 
 use super::guest::origin_of;
 use super::state::{Heard, Line, Pending, Session, Side, State, Track};
-use super::{NodeEvent, SessionOwner};
+use super::{NodeEvent, SessionOwner, TrackOwner};
 use crate::io::{Command, WorkerEvent};
 use crate::node::{Direction, Missing, Role, SessionPhase, Slot, ToSignaller};
 use crate::sdp;
@@ -85,6 +85,14 @@ impl State {
             room: self.room_name(session.room),
             participant: participant.map(|p| p.name.clone()).unwrap_or_default(),
             publishes: session.direction == Direction::Publish,
+        }
+    }
+
+    pub(super) fn track_owner(&self, track: &Track) -> TrackOwner {
+        let participant = self.participants.get(&track.participant);
+        TrackOwner {
+            participant: participant.map(|p| p.name.clone()).unwrap_or_default(),
+            name: track.name.clone(),
         }
     }
 

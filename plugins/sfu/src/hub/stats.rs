@@ -2,7 +2,7 @@
 //! Counters of a node.
 
 use gst_rtc_core::engine::{EngineStats, SessionMediaStats};
-use gst_rtc_core::id::SessionId;
+use gst_rtc_core::id::{SessionId, TrackId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -21,6 +21,8 @@ pub struct NodeStats {
     pub sessions: usize,
     /// Whose they are.
     pub owners: HashMap<SessionId, SessionOwner>,
+    /// And whose the tracks are.
+    pub track_owners: HashMap<TrackId, TrackOwner>,
     /// Per worker.
     pub workers: Vec<WorkerStats>,
 }
@@ -34,6 +36,15 @@ pub struct SessionOwner {
     pub participant: String,
     /// Publishes to us (true) or receives from us (false).
     pub publishes: bool,
+}
+
+/// Whose a track is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrackOwner {
+    /// Name of the participant, which is in the room of all who receive it.
+    pub participant: String,
+    /// Name of the track.
+    pub name: String,
 }
 
 /// One worker in numbers. Counters count from the start of the hub.

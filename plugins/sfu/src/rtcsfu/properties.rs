@@ -125,7 +125,8 @@ fn readable() -> Vec<glib::ParamSpec> {
             .blurb(
                 "Counters since PAUSED, a structure application/x-rtcsfu-stats: signaller-connected, rooms, participants, \
                  tracks, sessions, datagrams and bytes received and sent, drops, an array of the workers and one of the \
-                 src pads",
+                 src pads. Each worker has an array of sessions: whose it is, round trip, bandwidth estimate in bit/s, \
+                 streams it sends and subscriptions, with the layer, packets, loss and jitter of each",
             )
             .read_only()
             .build(),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Counters as structures.
 
+mod session;
+
 use super::imp::RtcSfu;
 use crate::hub::{NodeStats, WorkerStats};
 use gst::prelude::*;
-use gst_rtc_core::engine::SessionMediaStats;
-use gst_rtc_core::session::{DataStats, SessionStats};
+use session::session;
 
 impl RtcSfu {
     /// The property `stats`.
@@ -60,10 +61,13 @@ fn node(stats: &NodeStats) -> gst::structure::Builder {
             "keyframe-requests",
             sum(|worker| worker.engine.keyframe_requests),
         )
-        .field("workers", array(stats.workers.iter().map(worker)))
+        .field(
+            "workers",
+            array(stats.workers.iter().map(|one| worker(stats, one))),
+        )
 }
 
-fn worker(stats: &WorkerStats) -> gst::Structure {
+fn worker(node: &NodeStats, stats: &WorkerStats) -> gst::Structure {
     gst::Structure::builder("application/x-rtcsfu-worker-stats")
         .field(
             "local",
@@ -81,74 +85,10 @@ fn worker(stats: &WorkerStats) -> gst::Structure {
         .field("tcp-connections", stats.tcp_connections as u32)
         .field("tcp-dropped", stats.tcp_dropped)
         .field("media-dropped", stats.media_dropped)
-        .field("sessions", array(stats.sessions.iter().map(session)))
-        .build()
-}
-
-fn session(stats: &SessionMediaStats) -> gst::Structure {
-    let round_trip = stats
-        .round_trip
-        .map(|round_trip| round_trip.as_micros() as u64);
-    gst::Structure::builder("application/x-rtcsfu-session-stats")
-        .field("id", stats.session.to_string())
-        .field("connected", stats.connected)
-        .field_if_some("round-trip-us", round_trip)
-        .field_if_some("remb-bitrate", stats.remb)
         .field(
-            "packets-received",
-            stats
-                .streams
-                .iter()
-                .map(|stream| stream.packets)
-                .sum::<u64>(),
+            "sessions",
+            array(stats.sessions.iter().map(|one| session(node, one))),
         )
-        .field(
-            "bytes-received",
-            stats.streams.iter().map(|stream| stream.bytes).sum::<u64>(),
-        )
-        .field(
-            "packets-sent",
-            stats.slots.iter().map(|slot| slot.packets).sum::<u64>(),
-        )
-        .field(
-            "bytes-sent",
-            stats.slots.iter().map(|slot| slot.octets).sum::<u64>(),
-        )
-        .field(
-            "packets-retransmitted",
-            stats
-                .slots
-                .iter()
-                .map(|slot| slot.retransmitted)
-                .sum::<u64>(),
-        )
-        .field("drops", drops(&stats.transport))
-        .field_if_some("data", stats.data.as_ref().map(data))
-        .build()
-}
-
-/// Datagrams of a session that were not used, by reason.
-fn drops(transport: &SessionStats) -> gst::Structure {
-    gst::Structure::builder("application/x-rtcsfu-drop-stats")
-        .field("unknown", transport.unknown)
-        .field("stun", transport.stun_bad)
-        .field("dtls", transport.dtls_bad)
-        .field("srtp-authentication", transport.srtp_auth)
-        .field("srtp-replay", transport.srtp_replay)
-        .field("srtp-malformed", transport.srtp_malformed)
-        .field("srtp-sources", transport.srtp_sources)
-        .field("before-keys", transport.before_keys)
-        .build()
-}
-
-fn data(data: &DataStats) -> gst::Structure {
-    gst::Structure::builder("application/x-rtcsfu-data-stats")
-        .field("channels", data.channels as u32)
-        .field("messages-received", data.received)
-        .field("messages-sent", data.sent)
-        .field("messages-dropped", data.dropped)
-        .field("channels-cut-off", data.cut_off)
-        .field("messages-invalid", data.invalid)
         .build()
 }
 
