@@ -67,7 +67,9 @@ fn inspect(element: &str, plugins: &Path) -> Result<String, String> {
             .arg("--no-colors")
             .arg(element)
             .env("GST_PLUGIN_PATH", plugins)
-            .env("GST_REGISTRY", plugins.join("registry")),
+            .env("GST_REGISTRY", plugins.join("registry"))
+            // Else it writes what is not ASCII as question marks where no locale is set.
+            .env("LC_ALL", "C.UTF-8"),
     )
     .ok_or_else(|| {
         format!(
