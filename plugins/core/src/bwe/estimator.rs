@@ -150,6 +150,7 @@ impl Estimator {
         self.forget_past(at);
         self.heard = at;
         let (received, tally) = self.settle(at, feedback);
+        self.log.trim(at);
         self.measure_round_trip(at, &received);
         let delays = received.iter().map(|(sent, at)| at - sent.at as i64);
         if let Some(least) = delays.min() {

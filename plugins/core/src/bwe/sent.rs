@@ -7,6 +7,8 @@ const FIRST_CAPACITY: usize = 64;
 const MAX_CAPACITY: usize = 4096;
 /// A packet without a report for so long will have none: its room is taken rather than more.
 const FORGOTTEN_MICROS: u32 = 1_000_000;
+/// Room that a burst took is given back after so long, µs.
+const TRIM: u64 = 2_000_000;
 
 /// What is known of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +55,7 @@ pub(super) struct SentLog {
     next: u64,
     /// Packets before it are forgotten.
     oldest: u64,
+    trimmed: u64,
 }
 
 impl Default for SentLog {
@@ -62,6 +65,7 @@ impl Default for SentLog {
             // Not 0, so that a report about something older is not before the beginning.
             next: 1,
             oldest: 1,
+            trimmed: 0,
         }
     }
 }
@@ -98,6 +102,24 @@ impl SentLog {
     /// The packet of that number did not arrive. `None`: unknown, or known before.
     pub(super) fn lost(&mut self, now: u64, sequence: u16) -> Option<Sent> {
         self.settle(now, sequence, Fate::Lost)
+    }
+
+    /// Forgets now and then what nobody will report any more, and gives its room back.
+    pub(super) fn trim(&mut self, now: u64) {
+        if now < self.trimmed + TRIM {
+            return;
+        }
+        self.trimmed = now;
+        let awaited = |n: &u64| {
+            let age = (now as u32).wrapping_sub(self.ring[self.index(*n)].at);
+            age < FORGOTTEN_MICROS
+        };
+        let recent = (self.oldest..self.next).rev().take_while(awaited).count();
+        let capacity = (2 * recent).next_power_of_two().max(FIRST_CAPACITY);
+        if capacity < self.ring.len() {
+            self.oldest = self.next - recent as u64;
+            self.resize(capacity);
+        }
     }
 
     /// Bytes of memory of the ring.
@@ -144,11 +166,16 @@ impl SentLog {
 
     #[cold]
     fn grow(&mut self) {
-        let mut larger = vec![EMPTY; self.ring.len() * 2].into_boxed_slice();
+        self.resize(self.ring.len() * 2);
+    }
+
+    /// Moves what is remembered, which has to fit, to a ring of that length, a power of two.
+    fn resize(&mut self, length: usize) {
+        let mut ring = vec![EMPTY; length].into_boxed_slice();
         for n in self.oldest..self.next {
-            larger[n as usize & (larger.len() - 1)] = self.ring[self.index(n)];
+            ring[n as usize & (length - 1)] = self.ring[self.index(n)];
         }
-        self.ring = larger;
+        self.ring = ring;
     }
 }
 
@@ -208,6 +235,30 @@ mod tests {
             log.push(4_000 + n, 100, 0);
         }
         assert_eq!(log.ring.len(), MAX_CAPACITY);
+    }
+
+    #[test]
+    fn the_room_of_a_burst_is_given_back_and_nothing_awaited_with_it() {
+        let mut log = SentLog::default();
+        for n in 0..3_000 {
+            log.push(n, 100, 0);
+        }
+        assert_eq!(log.ring.len(), MAX_CAPACITY);
+        let later: Vec<u16> = (0..500)
+            .map(|n| log.push(3_000_000 + n * 5_000, 100, 0))
+            .collect();
+        log.trim(5_500_000);
+        assert_eq!(log.ring.len(), 512);
+        let known: Vec<_> = later
+            .iter()
+            .map(|sequence| log.received(5_500_000, *sequence).map(|sent| sent.at))
+            .collect();
+        assert_eq!(known.iter().flatten().count(), 199);
+        assert_eq!(known.last(), Some(&Some(5_495_000)));
+        for n in 0..200 {
+            log.push(5_500_000 + n, 100, 0);
+        }
+        assert_eq!(log.received(5_600_000, *later.last().expect("one")), None);
     }
 
     #[test]

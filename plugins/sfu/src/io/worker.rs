@@ -234,7 +234,7 @@ impl Worker {
     }
 
     /// Forwards what came in, tells what happened, and sends.
-    fn put_out(&mut self, now: Instant) {
+    fn put_out(&mut self, mut now: Instant) {
         loop {
             let flush = self.engine.flush(now);
             while let Some(event) = self.engine.poll_event() {
@@ -244,6 +244,8 @@ impl Worker {
             if flush == Flush::Done {
                 return;
             }
+            // Sending takes a while, and what comes next is not sent before now.
+            now = Instant::now();
         }
     }
 
