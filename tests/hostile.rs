@@ -71,12 +71,7 @@ async fn a_forged_fingerprint_of_a_dtls_server_ends_the_session() -> Result {
 async fn junk_outside_and_inside_srtp_disturbs_nobody() -> Result {
     let _turn = my_turn().await;
     let server = Server::serve(&[]).await?;
-    let node = Embedded::parse(&format!(
-        "rtcsfu name=sfu listen=127.0.0.1:0 signaller::uri=ws://{}",
-        server.address()
-    ))?;
-    let sfu = node.element("sfu")?;
-    node.play().await?;
+    let (_node, sfu) = Embedded::node(&server).await?;
     let browser = Browser::chromium().await?;
     let alice = Visitor::join(&browser, &server, "lobby", "alice").await?;
     let bob = Visitor::join(&browser, &server, "lobby", "bob").await?;

@@ -11,12 +11,7 @@ use tokio::time::{Instant, sleep};
 async fn numbers_tell_who_gets_what_of_whom() -> Result {
     let _turn = my_turn().await;
     let server = Server::serve(&[]).await?;
-    let node = Embedded::parse(&format!(
-        "rtcsfu name=sfu listen=127.0.0.1:0 signaller::uri=ws://{}",
-        server.address()
-    ))?;
-    let sfu = node.element("sfu")?;
-    node.play().await?;
+    let (_node, sfu) = Embedded::node(&server).await?;
     let browser = Browser::chromium().await?;
     let alice = Visitor::join(&browser, &server, "lobby", "alice").await?;
     let bob = Visitor::join(&browser, &server, "lobby", "bob").await?;

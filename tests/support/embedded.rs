@@ -8,7 +8,7 @@ use gst::prelude::*;
 use tokio::task::spawn_blocking;
 
 use crate::build::{PLUGINS, plugin_path};
-use crate::{DEADLINE, Failure, Result};
+use crate::{DEADLINE, Failure, Result, Server};
 
 /// GStreamer with the plugins under test.
 static READY: LazyLock<std::result::Result<(), String>> = LazyLock::new(|| {
@@ -38,6 +38,17 @@ impl Embedded {
             pipeline.add(&element).map(|()| pipeline)
         })?;
         Ok(Embedded(pipeline))
+    }
+
+    /// An `rtcsfu` that plays as a media node of a server, and the pipeline around it.
+    pub async fn node(server: &Server) -> Result<(Embedded, gst::Element)> {
+        let node = Embedded::parse(&format!(
+            "rtcsfu name=sfu listen=127.0.0.1:0 signaller::uri=ws://{}",
+            server.address()
+        ))?;
+        let sfu = node.element("sfu")?;
+        node.play().await?;
+        Ok((node, sfu))
     }
 
     /// Brings it to PLAYING, or tells of the first error.

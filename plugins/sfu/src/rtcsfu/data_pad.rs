@@ -2,6 +2,7 @@
 //! A pad on which messages of data channels leave the room.
 
 use super::message_queue::{Heard, MessageQueue, Next};
+use super::properties::text_of_pad as text;
 use super::{CAT, RtcSfuDataPad};
 use gst::glib;
 use gst::prelude::*;
@@ -228,13 +229,6 @@ impl ObjectSubclass for DataPad {
 impl ObjectImpl for DataPad {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let text = |name: &str, nick: &str, blurb: &str| {
-                glib::ParamSpecString::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .mutable_playing()
-                    .build()
-            };
             vec![
                 text("room", "Room", "Name of the room. Unset: any"),
                 text(

@@ -133,6 +133,15 @@ fn readable() -> Vec<glib::ParamSpec> {
     ]
 }
 
+/// A property of a pad, for which a text may be set at any time.
+pub(super) fn text_of_pad(name: &str, nick: &str, blurb: &str) -> glib::ParamSpec {
+    glib::ParamSpecString::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .mutable_playing()
+        .build()
+}
+
 fn text(name: &str, nick: &str, default: Option<&str>, blurb: &str) -> glib::ParamSpec {
     glib::ParamSpecString::builder(name)
         .nick(nick)

@@ -5,6 +5,7 @@ mod message;
 
 use super::clock::ClockSample;
 use super::imp::RtcSfu;
+use super::properties::text_of_pad as text;
 use super::{CAT, RtcSfuSinkPad, caps};
 use crate::hub::{Hub, LocalTrack, LocalTrackId};
 use gst::glib;
@@ -325,13 +326,6 @@ impl ObjectSubclass for SinkPad {
 impl ObjectImpl for SinkPad {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let text = |name: &str, nick: &str, blurb: &str| {
-                glib::ParamSpecString::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .mutable_playing()
-                    .build()
-            };
             vec![
                 text(
                     "room",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pad on which a track leaves the room.
 
+use super::properties::text_of_pad as text;
 use super::tap::{Counters, Group, Item, Outcome, Pump, PumpSettings, TapQueue};
 use super::taps::Taps;
 use super::{CAT, RtcSfuSrcPad};
@@ -178,13 +179,6 @@ impl ObjectSubclass for SrcPad {
 impl ObjectImpl for SrcPad {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let text = |name: &str, nick: &str, blurb: &str| {
-                glib::ParamSpecString::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .mutable_playing()
-                    .build()
-            };
             vec![
                 text(
                     "room",
