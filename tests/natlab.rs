@@ -2,12 +2,16 @@
 //! The elements behind NATs: a diagonal of the table that `cargo xtask natlab` makes in full, and
 //! what happens when a NAT or the server forgets.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use gst_rtc::build::program;
 use gst_rtc::coturn::Coturn;
 use gst_rtc::natlab::{Cell, Kind, Lab, Method, Outcome, Pages, Side, call, webrtcbin_connects};
 use gst_rtc::own_turn::OwnTurn;
-use gst_rtc::{DEADLINE, Result, check, my_turn};
+use gst_rtc::{DEADLINE, Process, Result, check, my_turn};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_natlab");
 
@@ -175,5 +179,130 @@ async fn a_mapping_that_is_kept_outlives_the_patience_of_the_nat() -> Result {
     cell.b.tell(a)?;
     check!(cell.b.hears(DEADLINE).await?, "b does not hear a");
     check!(cell.a.hears(DEADLINE).await?, "a does not hear b");
+    Ok(())
+}
+
+/// By Ctrl-C, by `kill`, by force, and when who started it is gone.
+#[tokio::test]
+async fn a_lab_that_is_ended_leaves_nothing_behind() -> Result {
+    let _turn = my_turn().await;
+    if !Lab::is_here()? {
+        return Ok(());
+    }
+    let build = program().with_file_name("");
+    let by_itself = "exec \"$0\" table port";
+    let with_parent = "\"$0\" table port & wait";
+    for (script, end, tidies) in [
+        (by_itself, Process::interrupt as fn(&Process), true),
+        (by_itself, Process::terminate, true),
+        (by_itself, Process::kill, false),
+        (with_parent, Process::kill, true),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, AGENT])
+            .env("TMPDIR", folder.path())
+            .env("GST_RTC_TEST_BUILD", &build);
+        let mut process = Process::start(&mut command)?;
+        let spaces = inhabited_spaces(&process).await?;
+        end(&process);
+        process.exit().await?;
+        eventually("namespaces", || {
+            spaces.iter().filter(|s| s.path.exists()).count()
+        })
+        .await?;
+        eventually("processes", || inhabitants(&spaces)).await?;
+        if tidies {
+            let files = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count);
+            eventually("temporary files", files).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A network namespace as the kernel knows it.
+struct SpaceOf {
+    path: PathBuf,
+    inode: u64,
+}
+
+/// The namespaces of a lab, once programs run on its server and both of its hosts.
+async fn inhabited_spaces(lab: &Process) -> Result<Vec<SpaceOf>> {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let spaces = spaces_of(lab.id())?;
+        let lives = |name: &str| {
+            let ends = |space: &&SpaceOf| space.path.to_string_lossy().ends_with(name);
+            spaces
+                .iter()
+                .find(ends)
+                .is_some_and(|space| inhabitants(std::slice::from_ref(space)) > 0)
+        };
+        if ["-srv", "-a", "-b"].into_iter().all(lives) {
+            return Ok(spaces);
+        }
+        check!(Instant::now() < until, "no lab stands: {}", lab.output());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Those that a process made, or a child of it.
+fn spaces_of(process: u32) -> Result<Vec<SpaceOf>> {
+    let mut spaces = Vec::new();
+    for entry in std::fs::read_dir("/run/netns")? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let maker = name
+            .strip_prefix("natlab-")
+            .and_then(|rest| rest.split('-').next());
+        let Some(maker) = maker.and_then(|maker| maker.parse::<u32>().ok()) else {
+            continue;
+        };
+        if maker == process || parent_of(maker) == Some(process) {
+            // It may be gone by now.
+            let Ok(metadata) = entry.path().metadata() else {
+                continue;
+            };
+            spaces.push(SpaceOf {
+                path: entry.path(),
+                inode: metadata.ino(),
+            });
+        }
+    }
+    Ok(spaces)
+}
+
+fn parent_of(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // After the name, which may hold anything: state, parent.
+    stat.rsplit_once(')')?
+        .1
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// How many processes run inside.
+fn inhabitants(spaces: &[SpaceOf]) -> usize {
+    let is_inside = |entry: std::fs::DirEntry| {
+        let inside = std::fs::metadata(entry.path().join("ns/net")).ok()?.ino();
+        spaces
+            .iter()
+            .any(|space| space.inode == inside)
+            .then_some(())
+    };
+    let entries = std::fs::read_dir("/proc").expect("procfs");
+    entries.filter_map(|entry| is_inside(entry.ok()?)).count()
+}
+
+/// Waits until nothing is left.
+async fn eventually(what: &str, left: impl Fn() -> usize) -> Result {
+    let until = Instant::now() + DEADLINE;
+    while left() > 0 {
+        check!(Instant::now() < until, "{} {what} are left", left());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }

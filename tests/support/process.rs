@@ -155,6 +155,11 @@ impl Process {
         signal(self.child.id(), false, libc::SIGINT);
     }
 
+    /// Sends the signal that `kill` sends, to the process alone.
+    pub fn terminate(&self) {
+        signal(self.child.id(), false, libc::SIGTERM);
+    }
+
     /// Kills the process alone, which can do nothing about it.
     pub fn kill(&self) {
         signal(self.child.id(), false, libc::SIGKILL);

@@ -4,19 +4,22 @@
 //! Nothing is made in the main namespace, and no namespace has a way out. It needs root and `ip`.
 
 use std::fs::File;
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use crate::{Failure, Result};
 
-/// Namespaces of one test, which know each other by short names; they go with this value.
+/// Namespaces of one test, which know each other by short names; they go with this value, or with this process.
 #[derive(Debug)]
 pub struct Spaces {
     prefix: String,
-    names: Vec<String>,
+    /// Started with the first of them.
+    sweeper: Option<Sweeper>,
 }
 
 impl Spaces {
@@ -26,7 +29,7 @@ impl Spaces {
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         Spaces {
             prefix: format!("{lab}-{}-{number}-", std::process::id()),
-            names: Vec::new(),
+            sweeper: None,
         }
     }
 
@@ -38,8 +41,12 @@ impl Spaces {
     /// Makes one, with a loopback interface and without IPv6.
     pub fn add(&mut self, name: &str) -> Result {
         let full = self.full(name);
+        let sweeper = match &mut self.sweeper {
+            Some(sweeper) => sweeper,
+            none => none.insert(Sweeper::start()?),
+        };
+        sweeper.note(&full)?;
         run(Command::new("ip").args(["netns", "add", &full]), "")?;
-        self.names.push(full);
         self.run(name, "ip link set lo up")?;
         self.run(name, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1")
     }
@@ -85,13 +92,42 @@ impl Spaces {
     }
 }
 
-impl Drop for Spaces {
+/// A shell that removes namespaces when the pipe it reads their names from ends: that is when this value is dropped, or
+/// when this process is gone, however that happened. No value is dropped by SIGKILL.
+///
+/// What still runs inside is ended by its own [`Process`](crate::Process); the last of it takes the namespace's interfaces along.
+#[derive(Debug)]
+struct Sweeper(Child);
+
+impl Sweeper {
+    fn start() -> Result<Sweeper> {
+        const SWEEP: &str = "all=; while read -r name; do all=\"$all $name\"; done
+            for name in $all; do ip netns del \"$name\"; done";
+        let shell = Command::new("sh")
+            .args(["-c", SWEEP])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C is not for it.
+            .process_group(0)
+            .spawn();
+        shell
+            .map(Sweeper)
+            .map_err(|error| Failure::new(format!("cannot start sh: {error}")))
+    }
+
+    /// Before it is made, so that there is no moment at which it would be left.
+    fn note(&mut self, name: &str) -> Result {
+        let pipe = self.0.stdin.as_mut().expect("it is piped");
+        Ok(pipe.write_all(format!("{name}\n").as_bytes())?)
+    }
+}
+
+impl Drop for Sweeper {
     fn drop(&mut self) {
-        for name in &self.names {
-            let mut command = Command::new("ip");
-            let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
-            // One that is still in use goes with its last process.
-            let _ = quiet.args(["netns", "del", name]).status();
+        // Ends the pipe first.
+        if let Err(error) = self.0.wait() {
+            eprintln!("cannot wait for what removes namespaces: {error}");
         }
     }
 }
@@ -145,7 +181,6 @@ impl Space {
 }
 
 fn run(command: &mut Command, input: &str) -> Result {
-    use std::io::Write;
     let shown = format!("{command:?}");
     let mut child = command
         .stdin(Stdio::piped())

@@ -2,7 +2,9 @@
 //! The table of `docs/nat.md`: which pairs of NATs connect, and how. `cargo xtask natlab` runs it.
 
 use std::fmt::Write;
+use std::os::unix::process::parent_id;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use gst_rtc::build::root;
 use gst_rtc::coturn::Coturn;
@@ -11,6 +13,7 @@ use gst_rtc::natlab::{
 };
 use gst_rtc::own_turn::OwnTurn;
 use gst_rtc::{Failure, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -18,18 +21,52 @@ async fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((verb, rest)) if verb == "agent" => agent(rest),
         Some((verb, rest)) if verb == "caller" => caller(rest),
-        Some((verb, names)) if verb == "table" => table(names).await,
-        Some((verb, names)) if verb == "pages" => diagonal(names).await,
-        Some((verb, names)) if verb == "calls" => calls(names).await,
-        _ => Err(Failure::new(
-            "usage: natlab table|pages|calls [--write | KIND…]",
-        )),
+        Some((verb, rest)) => with_labs(verb, rest).await,
+        None => Err(usage()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> Failure {
+    Failure::new("usage: natlab table|pages|calls [--write | KIND…]")
+}
+
+/// What builds labs. Told to end, it takes down the one that stands.
+async fn with_labs(verb: &str, arguments: &[String]) -> Result {
+    tokio::select! {
+        result = labs(verb, arguments) => result,
+        ended = told_to_end() => Err(Failure::new(format!("ended: {}", ended?))),
+    }
+}
+
+async fn labs(verb: &str, arguments: &[String]) -> Result {
+    match verb {
+        "table" => table(arguments).await,
+        "pages" => diagonal(arguments).await,
+        "calls" => calls(arguments).await,
+        _ => Err(usage()),
+    }
+}
+
+/// Waits for Ctrl-C, for a polite `kill`, and for the end of who started this program: `cargo xtask` hands no signal on.
+async fn told_to_end() -> Result<&'static str> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let parent = parent_id();
+    let mut look = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            _ = interrupted.recv() => return Ok("interrupted"),
+            _ = terminated.recv() => return Ok("terminated"),
+            _ = look.tick() => if parent_id() != parent {
+                return Ok("who started it is gone");
+            }
         }
     }
 }
