@@ -60,7 +60,7 @@ impl TurnServer {
             peers: PeerFilter {
                 allow: config.allow.clone(),
                 deny: config.deny.clone(),
-                own: own_addresses(&relays),
+                own: own_addresses(&relays)?,
             },
             families: families(&relays),
             limits: config.limits,

@@ -204,10 +204,10 @@ pub(super) fn default_route(ipv6: bool) -> Option<IpAddr> {
     (!ip.is_unspecified()).then_some(ip)
 }
 
-/// Every address of this machine, and the one that others see.
-pub(super) fn own_addresses(addresses: &[Option<RelayAddress>; 2]) -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+/// Every address that this machine has now, and the one that others see.
+pub(super) fn own_addresses(addresses: &[Option<RelayAddress>; 2]) -> io::Result<Vec<IpAddr>> {
+    let interfaces = if_addrs::get_if_addrs()?;
     let interfaces = interfaces.iter().map(if_addrs::Interface::ip);
     let told = addresses.iter().flatten().map(|address| address.told);
-    interfaces.chain(told).collect()
+    Ok(interfaces.chain(told).collect())
 }

@@ -13,7 +13,7 @@ use super::outbox::{Outbox, Sender};
 use super::pipe::Peer;
 use super::relay_sockets::{RelayAddress, RelaySocket};
 use super::session::Session;
-use super::sockets::{Listener, Sockets};
+use super::sockets::{Listener, Sockets, own_addresses};
 use super::stream::Stream;
 use super::token::Source;
 use super::udp::Udp;
@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 /// How many sockets are looked at in one go.
 const EVENTS: usize = 1024;
-/// How often connections are looked at, and the time of day.
+/// How often connections are looked at, the time of day, and the addresses of this machine.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
@@ -58,6 +58,8 @@ pub(super) struct Worker {
     outbox: Outbox,
     /// Sockets that may have more, though they will not say so again.
     unfinished: Vec<Source>,
+    /// Addresses of this machine, to which nothing is relayed.
+    own: Vec<IpAddr>,
 }
 
 /// Clients by TCP.
@@ -126,6 +128,7 @@ impl Worker {
             batch: Batch::new(),
             outbox: Outbox::default(),
             unfinished: Vec::new(),
+            own: Vec::new(),
         };
         worker.register()?;
         Ok(worker)
@@ -236,10 +239,22 @@ impl Worker {
             if let Ok(unix) = SystemTime::now().duration_since(UNIX_EPOCH) {
                 self.server.set_unix_time(self.now, unix);
             }
+            self.look_at_own_addresses();
             self.close_idle_streams();
             self.look_after_sessions();
         }
         self.flush();
+    }
+
+    /// An interface that came up after the start is this machine's too.
+    fn look_at_own_addresses(&mut self) {
+        // Where the system does not tell, they are what they were.
+        if let Ok(own) = own_addresses(&self.relays.addresses)
+            && own != self.own
+        {
+            self.own.clone_from(&own);
+            self.server.set_own_addresses(own);
+        }
     }
 
     /// Sends what waits. What the system does not take is lost, as datagrams are.

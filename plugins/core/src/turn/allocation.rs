@@ -74,6 +74,11 @@ impl Permissions {
         self.0.len() + fresh.count() <= limit
     }
 
+    /// Keeps those for such addresses.
+    pub(super) fn retain(&mut self, may_stay: impl Fn(IpAddr) -> bool) {
+        self.0.retain(|ip, _| may_stay(*ip));
+    }
+
     pub(super) fn install(&mut self, now: Instant, peer: IpAddr) {
         self.0.insert(peer, now + PERMISSION);
     }

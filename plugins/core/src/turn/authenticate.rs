@@ -2,8 +2,9 @@
 //! Long-term credentials (RFC 8489 §9.2.4), and how little a stranger is told.
 
 use super::REALM;
+use super::amplification::{self, is_short};
 use super::nonce::COOKIE;
-use super::path::{FiveTuple, Transport};
+use super::path::FiveTuple;
 use super::reply::{Caller, Ticket};
 use super::server::Server;
 use super::stats::Refusal;
@@ -14,9 +15,6 @@ use stun_types::attribute::{
 };
 use stun_types::message::{IntegrityAlgorithm, LongTermKeyCredentials, Message};
 
-/// A reply to a stranger by UDP may have so many tenths of the bytes of the request: more would make the server a means to
-/// flood whoever the request pretends to come from.
-const AMPLIFICATION_TENTHS: usize = 21;
 /// Bytes of a MESSAGE-INTEGRITY-SHA256 that is not truncated. TURN knows no truncation (RFC 8489 §14.6).
 const SHA256: u16 = 32;
 
@@ -97,9 +95,7 @@ impl Server {
             self.stats.refuse(Refusal::TooManyErrors);
             return;
         }
-        let fits = |reply: &Vec<u8>| {
-            path.transport != Transport::Udp || reply.len() * 10 <= length * AMPLIFICATION_TENTHS
-        };
+        let fits = |reply: &Vec<u8>| is_short(path, length, reply, amplification::ERROR);
         let challenge = match why {
             Refusal::BadRequest => None,
             _ => Some(self.challenge(now, path, ticket, why, true))

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! STUN: tells clients their address (RFC 8489 §12), and helps them to know their NAT (RFC 5780 §6.1).
 
+use super::amplification::{self, is_short};
 use super::config::Discovery;
 use super::path::{FiveTuple, Transport};
 use super::reply::Ticket;
 use super::server::Server;
+use super::stats::Refusal;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 use stun_types::attribute::{AttributeType, MappedSocketAddr, RawAttribute, XorMappedAddress};
 use stun_types::message::Message;
 
@@ -25,29 +28,59 @@ const CHANGE_IP: u32 = 4;
 const CHANGE_PORT: u32 = 2;
 
 impl Server {
-    pub(super) fn binding(&mut self, path: &FiveTuple, request: &Message<'_>) {
-        self.stats.bindings += 1;
+    pub(super) fn binding(
+        &mut self,
+        now: Instant,
+        path: &FiveTuple,
+        request: &Message<'_>,
+    ) -> Result<(), Refusal> {
         let ticket = Ticket::of(request);
         let mapped = XorMappedAddress::new(path.client, ticket.id);
-        let mut reply = ticket.success().with(&mapped);
+        let plain = || ticket.success().with(&mapped);
+        let short = ticket.finish(plain());
+        let length = request.as_bytes().len();
+        let Some(discovery) = self.discovery(path) else {
+            return self.bound(now, path, path, length, [short]);
+        };
         let mut from = *path;
-        if let Some(discovery) = self.discovery(path) {
-            from.server = origin(path.server, &discovery, change(request));
-            let other = origin(path.server, &discovery, CHANGE_IP | CHANGE_PORT);
-            reply = reply
-                .with(&address(RESPONSE_ORIGIN, from.server))
-                .with(&address(OTHER_ADDRESS, other));
-            // As much as there was, so that nobody gets more than was sent.
-            if let Some(padding) = request.raw_attribute(PADDING) {
-                let zeros = vec![0; padding.value.len()];
-                reply = reply.with(&RawAttribute::new(PADDING, &zeros));
-            }
-            if let Some(port) = response_port(request) {
-                from.client.set_port(port);
+        from.server = origin(path.server, &discovery, change(request));
+        let other = origin(path.server, &discovery, CHANGE_IP | CHANGE_PORT);
+        let mut long = plain()
+            .with(&address(RESPONSE_ORIGIN, from.server))
+            .with(&address(OTHER_ADDRESS, other));
+        // As much as there was, so that nobody gets more than was sent.
+        if let Some(padding) = request.raw_attribute(PADDING) {
+            let zeros = vec![0; padding.value.len()];
+            long = long.with(&RawAttribute::new(PADDING, &zeros));
+        }
+        if let Some(port) = response_port(request) {
+            from.client.set_port(port);
+        }
+        let long = ticket.finish(long);
+        self.bound(now, path, &from, length, [long, short])
+    }
+
+    /// Sends the first of these replies to a request of `length` bytes that may be sent: one that is too long needs a permit, of
+    /// which there are a few for each source and second.
+    pub(super) fn bound<const N: usize>(
+        &mut self,
+        now: Instant,
+        path: &FiveTuple,
+        to: &FiveTuple,
+        length: usize,
+        replies: [Vec<u8>; N],
+    ) -> Result<(), Refusal> {
+        let mut may_be_long = None;
+        for reply in replies {
+            let allowed = is_short(path, length, &reply, amplification::BINDING)
+                || *may_be_long.get_or_insert_with(|| self.may_be_long(now, path));
+            if allowed {
+                self.stats.bindings += 1;
+                self.send(to, reply);
+                return Ok(());
             }
         }
-        let reply = ticket.finish(reply);
-        self.send(&from, reply);
+        Err(Refusal::LongReply)
     }
 
     /// Only datagrams can come from elsewhere.

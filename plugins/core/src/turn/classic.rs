@@ -9,6 +9,8 @@ use super::binding::{CHANGE_REQUEST, address};
 use super::framing::STUN_HEADER;
 use super::path::{FiveTuple, Transport};
 use super::server::Server;
+use super::stats::Refusal;
+use std::time::Instant;
 use stun_types::attribute::AttributeType;
 
 /// Binding request and success, and MAPPED-ADDRESS (RFC 3489 §11.1, §11.2).
@@ -18,12 +20,14 @@ const MAPPED_ADDRESS: AttributeType = AttributeType::new(0x0001);
 
 impl Server {
     /// Answers, if it is such a request.
-    pub(super) fn classic(&mut self, path: &FiveTuple, data: &[u8]) -> bool {
-        let Some(transaction) = transaction_of(data).filter(|_| path.transport == Transport::Udp)
-        else {
-            return false;
-        };
-        self.stats.bindings += 1;
+    pub(super) fn classic(
+        &mut self,
+        now: Instant,
+        path: &FiveTuple,
+        data: &[u8],
+    ) -> Result<(), Refusal> {
+        let transaction = transaction_of(data).filter(|_| path.transport == Transport::Udp);
+        let transaction = transaction.ok_or(Refusal::Malformed)?;
         let address = address(MAPPED_ADDRESS, path.client).to_bytes();
         let length = u16::try_from(address.len()).expect("an address has 12 or 24 bytes");
         let reply = [
@@ -33,8 +37,7 @@ impl Server {
             &address,
         ]
         .concat();
-        self.send(path, reply);
-        true
+        self.bound(now, path, path, data.len(), [reply])
     }
 }
 

@@ -44,7 +44,8 @@ impl Default for Families {
 
 /// The two addresses and ports of RFC 5780 §6: the server must be listening on all four combinations.
 ///
-/// With it, every Binding response names the other address (§7.4), and so is longer: 2.8 times a bare request.
+/// With it, Binding responses name the other address (§7.4), and so are longer: 2.8 times a bare request. Each source gets a few of
+/// those ([`Limits::errors_per_second`]), and then responses without it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Discovery {
     /// The address that clients are told.
@@ -69,8 +70,9 @@ pub struct Limits {
     pub permissions: usize,
     /// Most TCP connections of one allocation with peers; beyond: 508. Default: 16.
     pub connections: usize,
-    /// Most error replies per second to one IPv4 address or IPv6 /64 that has not authenticated, and as many at once.
-    /// Default: 10.
+    /// Most error replies per second to one IPv4 address or IPv6 /64 that has not authenticated, and as many at once. Among them
+    /// count Binding responses of more than 1.6 times the bytes of the request: the one that tells an IPv6 address to a request
+    /// without attributes (44 and 20 bytes), and those of behaviour discovery. Default: 10.
     pub errors_per_second: u32,
     /// How long an allocation lives that asks for less, or says nothing (RFC 8656 §7.2). Default: 600 s.
     pub lifetime: Duration,

@@ -9,7 +9,7 @@
 //! attributes.
 //!
 //! It is safe as it comes: peers must have public unicast addresses ([`PeerFilter`]), nothing is remembered of who has
-//! not authenticated, errors to those are few ([`Limits::errors_per_second`]) and short, and what a user may hold is
+//! not authenticated, what those get is short, or few ([`Limits::errors_per_second`]), and what a user may hold is
 //! limited.
 //!
 //! [`Server::handle_client`] and [`Server::handle_peer`] take what came in. What is relayed at once is their return value,
@@ -18,6 +18,7 @@
 
 mod allocate;
 mod allocation;
+mod amplification;
 mod authenticate;
 mod binding;
 mod capacity;

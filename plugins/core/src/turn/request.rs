@@ -54,13 +54,10 @@ impl Server {
         data: &'a [u8],
     ) -> Result<Option<ToPeer<'a>>, Refusal> {
         let Some(message) = parse(data) else {
-            return match self.classic(path, data) {
-                true => Ok(None),
-                false => Err(Refusal::Malformed),
-            };
+            return self.classic(now, path, data).map(|()| None);
         };
         match (message.class(), message.method()) {
-            (MessageClass::Request, BINDING) => self.stun(now, path, &message),
+            (MessageClass::Request, BINDING) => self.stun(now, path, &message)?,
             (MessageClass::Request, _) => self.request(now, path, &message),
             (MessageClass::Indication, SEND) => {
                 return self.send_indication(now, path, &message, data).map(Some);
@@ -72,16 +69,21 @@ impl Server {
         Ok(None)
     }
 
-    fn stun(&mut self, now: Instant, path: &FiveTuple, request: &Message<'_>) {
+    fn stun(
+        &mut self,
+        now: Instant,
+        path: &FiveTuple,
+        request: &Message<'_>,
+    ) -> Result<(), Refusal> {
         let unknown = self.unknown(path, request);
         if unknown.is_empty() {
-            return self.binding(path, request);
+            return self.binding(now, path, request);
         }
-        if self.errors.allows(now, path.client.ip()) {
-            self.not_understood(path, &Ticket::of(request), &unknown);
-        } else {
-            self.stats.refuse(Refusal::TooManyErrors);
+        if !self.errors.allows(now, path.client.ip()) {
+            return Err(Refusal::TooManyErrors);
         }
+        self.not_understood(path, &Ticket::of(request), &unknown);
+        Ok(())
     }
 
     fn request(&mut self, now: Instant, path: &FiveTuple, request: &Message<'_>) {

@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng};
 use slab::Slab;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// A STUN and TURN server. See the [module](super).
@@ -105,6 +105,16 @@ impl Server {
     /// Sets what time it is at `now`, since 1970. To be called now and then, because clocks are set and machines sleep.
     pub fn set_unix_time(&mut self, now: Instant, unix: Duration) {
         self.clock.set(now, unix);
+    }
+
+    /// Sets what addresses the server has ([`super::PeerFilter::own`]): they come and go with interfaces. Permissions for one that
+    /// is the server's now are gone.
+    pub fn set_own_addresses(&mut self, own: Vec<IpAddr>) {
+        self.config.peers.own = own;
+        let peers = &self.config.peers;
+        for (_, allocation) in &mut self.allocations {
+            allocation.permissions.retain(|ip| peers.allows_address(ip));
+        }
     }
 
     /// Takes a datagram, or one whole message of a stream ([`super::frame`]), from a client. Returns what it holds for a

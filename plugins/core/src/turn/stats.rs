@@ -16,6 +16,8 @@ pub enum Refusal {
     StaleNonce,
     /// The error was not sent, because too many were. Dropped.
     TooManyErrors,
+    /// A Binding response that is longer than its request allows was not sent, because too many were. Dropped.
+    LongReply,
     /// An attribute that must be understood is not (420).
     UnknownAttribute,
     /// The peer's address is not allowed (403).
@@ -48,13 +50,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Refusal; 20] = [
+    pub const ALL: [Refusal; 21] = [
         Refusal::Malformed,
         Refusal::BadRequest,
         Refusal::NoCredentials,
         Refusal::BadCredentials,
         Refusal::StaleNonce,
         Refusal::TooManyErrors,
+        Refusal::LongReply,
         Refusal::UnknownAttribute,
         Refusal::ForbiddenPeer,
         Refusal::AllocationMismatch,
@@ -100,6 +103,7 @@ impl Refusal {
             Refusal::BadCredentials => "bad_credentials",
             Refusal::StaleNonce => "stale_nonce",
             Refusal::TooManyErrors => "too_many_errors",
+            Refusal::LongReply => "long_reply",
             Refusal::UnknownAttribute => "unknown_attribute",
             Refusal::ForbiddenPeer => "forbidden_peer",
             Refusal::AllocationMismatch => "allocation_mismatch",

@@ -2,6 +2,7 @@
 //! A server in virtual time, with clients that write real messages.
 
 mod allocations;
+mod amplification;
 mod credentials;
 mod hostile;
 mod peers;

@@ -5,6 +5,7 @@ use super::*;
 use crate::turn::AddressRange;
 use stun_types::AddressFamily;
 use turn_types::attribute::AdditionalAddressFamily;
+use turn_types::message::CONNECT;
 
 const AT: &str = "203.0.113.7:4000";
 
@@ -99,6 +100,60 @@ fn every_way_to_a_forbidden_address_is_closed() {
     ] {
         assert_eq!(client.permit(&mut lab, &at_port(ip)), None, "{ip}");
     }
+}
+
+/// Connect asks about a port, too, and opens a connection itself.
+#[test]
+fn no_connection_goes_to_a_forbidden_address() {
+    let mut lab = Lab::new();
+    let (name, password) = lab.credentials("alice");
+    let stream = FiveTuple {
+        transport: Transport::Tcp,
+        ..udp(AT)
+    };
+    let mut client = lab.client_as(stream, &name, &password);
+    let both = AdditionalAddressFamily::new(AddressFamily::IPV6);
+    let tcp = RequestedTransport::new(6);
+    let reply = client.ask(&mut lab, ALLOCATE, &[&tcp, &both]);
+    assert_eq!(code(&reply), None);
+    for ip in FORBIDDEN {
+        let request = client.with_peer(CONNECT, &at_port(ip), &[]);
+        let reply = lab.ask(&client.path, &request).expect("an answer");
+        assert_eq!(code(&reply), Some(403), "{ip}");
+    }
+    let request = client.with_peer(CONNECT, "9.9.9.9:0", &[]);
+    let reply = lab.ask(&client.path, &request).expect("an answer");
+    assert_eq!(code(&reply), Some(403), "port 0");
+    assert_eq!(lab.outputs, [], "nothing is connected");
+    for peer in [PEER, PEER6] {
+        let request = client.with_peer(CONNECT, peer, &[]);
+        lab.put(&client.path, &request);
+        assert!(matches!(lab.outputs.pop(), Some(Output::Connect { .. })));
+    }
+}
+
+/// Interfaces come and go while the server runs.
+#[test]
+fn an_address_that_is_the_servers_from_now_on_is_a_peer_no_more() {
+    let mut lab = Lab::new();
+    let (mut client, relay) = lab.allocated(AT, "alice");
+    assert_eq!(client.permit(&mut lab, PEER), None);
+    assert_eq!(client.bind(&mut lab, 0x4000, PEER), None);
+    assert_eq!(client.permit(&mut lab, "9.9.9.8:5000"), None);
+    let own = vec![addr(SERVER).ip(), addr(PEER).ip()];
+    lab.server.set_own_addresses(own);
+    assert_eq!(client.permit(&mut lab, PEER), Some(403));
+    assert_eq!(client.bind(&mut lab, 0x4000, PEER), Some(403));
+    for data in [client.indication(PEER, b"x"), channel_data(0x4000, b"x")] {
+        assert_eq!(lab.relay(&client.path, &data), None);
+    }
+    assert_eq!(lab.deliver(relay, PEER, b"x"), None);
+    assert!(
+        lab.deliver(relay, "9.9.9.8:5000", b"x").is_some(),
+        "others stay"
+    );
+    lab.server.set_own_addresses(vec![addr(SERVER).ip()]);
+    assert_eq!(client.permit(&mut lab, PEER), None);
 }
 
 #[test]
