@@ -7,6 +7,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst_rtc::embedded::{Embedded, sessions};
 use gst_rtc::{Browser, DEADLINE, Page, Result, Server, check, my_turn};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 const TALKER: &str = include_str!("pages/talker.js");
 
@@ -33,6 +35,28 @@ async fn say(page: &Page, label: &str, expression: &str) -> Result {
     let send = format!("talker.channels['{label}'].send({expression}) ?? true");
     page.eval::<bool>(&send).await?;
     Ok(())
+}
+
+/// Waits until an element knows of that many channels. A page may speak on a channel as soon as it has asked for it, but hears
+/// nothing before that has arrived.
+async fn knows_channels(element: &gst::Element, wanted: u32) -> Result {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let stats = element.property::<gst::Structure>("stats");
+        let open = data_of(&stats).filter_map(|data| data.get::<u32>("channels").ok());
+        let open: u32 = open.sum();
+        if open == wanted {
+            return Ok(());
+        }
+        check!(Instant::now() < until, "{open} channels, not {wanted}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What sessions saw of data channels.
+fn data_of(stats: &gst::Structure) -> impl Iterator<Item = gst::Structure> {
+    let sessions = sessions(stats).into_iter();
+    sessions.filter_map(|session| session.get::<gst::Structure>("data").ok())
 }
 
 /// `data-received` of an element: room, participant, label, data, text.
@@ -85,6 +109,7 @@ async fn browsers_and_the_element_talk() -> Result {
     )
     .await?;
 
+    knows_channels(&sfu, 5).await?;
     say(&alice, "chat", "'hello'").await?;
     hears(&bob, "chat", "hello").await?;
     hears(&carol, "chat", &format!("{alice_id}\nhello")).await?;
@@ -127,10 +152,7 @@ async fn browsers_and_the_element_talk() -> Result {
     let heard: Vec<String> = alice.eval("heard('chat').slice(1)").await?;
     check!(heard == ["\nwelcome"], "{heard:?} for {carol_id} alone");
     let stats = sfu.property::<gst::Structure>("stats");
-    let received = sessions(&stats).into_iter().filter_map(|session| {
-        let data = session.get::<gst::Structure>("data").ok()?;
-        data.get::<u64>("messages-received").ok()
-    });
+    let received = data_of(&stats).filter_map(|data| data.get::<u64>("messages-received").ok());
     check!(received.sum::<u64>() == 3, "{stats}");
     Ok(())
 }

@@ -164,25 +164,31 @@ async fn buffers_tell_who_spoke_and_say_who_shall_hear() -> Result {
 }
 
 #[tokio::test]
-async fn where_another_node_serves_the_room_messages_are_refused() -> Result {
+async fn in_a_room_of_another_node_lines_go_to_the_chat_and_the_chat_to_a_file() -> Result {
     let _turn = my_turn().await;
     let server = Server::dev(&[]).await?;
+    let path = fresh("guest-chat.txt")?;
     let mut pipeline = GstLaunch::start_talking(&format!(
-        "{} audiotestsrc is-live=true ! opusenc ! rtpopuspay ! sfu.sink_0
-         fdsrc ! sfu.data_sink_chat",
-        sfu(&server)
+        "{} fdsrc ! text/x-raw,format=utf8 ! sfu.data_sink_chat
+         sfu.data_src_chat ! filesink location={} async=false buffer-mode=unbuffered",
+        sfu(&server),
+        path.display()
     ))?;
-    let refused = |line: &str| line.contains("data channels end there");
+    let browser = Browser::chromium().await?;
+    let alice = talker(&browser, &server, "alice").await?;
     let until = Instant::now() + DEADLINE;
-    // Until the other node has taken the room it is nobody's.
-    loop {
+    // What is said before either of them is connected is for nobody.
+    while alice.eval::<bool>("heard('chat').length === 0").await? {
+        check!(Instant::now() < until, "nothing heard within {DEADLINE:?}");
         pipeline.process().say("anybody?")?;
-        let soon = Duration::from_millis(200);
-        if pipeline.process().has_line(soon, refused).await? {
-            break;
-        }
-        check!(Instant::now() < until, "not refused within {DEADLINE:?}");
+        sleep(Duration::from_millis(100)).await;
     }
-    pipeline.stop().await?;
+    say(&alice, "'hello, '").await?;
+    holds(&path, b"hello, ").await?;
+    pipeline.process().say("good morning")?;
+    hears(&alice, "good morning\n").await?;
+    say(&alice, "new Uint8Array([119, 111, 114, 108, 100])").await?;
+    holds(&path, b"hello, world").await?;
+    check!(pipeline.stop().await?.success(), "gst-launch-1.0 failed");
     Ok(())
 }

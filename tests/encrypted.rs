@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pages that encrypt end to end by an encoded transform: what the server cannot read is shown, in each of its layers.
 
+use gst::prelude::*;
+use gst_rtc::embedded::Embedded;
 use gst_rtc::{Browser, Result, Server, Visitor, check, my_turn};
 
 /// What a page that encrypts and one that decrypts do alike: all but the ten bytes which Chromium itself reads of a VP8 frame
@@ -64,8 +66,8 @@ const DECRYPT: &str = "{
 }";
 
 /// The colours in the middle of the four fields; nothing while there is no picture.
-const FIELDS: &str = "window.fields = () => {
-    const video = document.querySelector('.tile[data-participant=alice] video');
+const FIELDS: &str = "window.fields = (name = 'alice') => {
+    const video = document.querySelector(`.tile[data-participant=${name}] video`);
     if (!video?.videoWidth) return null;
     const [width, height] = [video.videoWidth, video.videoHeight];
     const canvas = Object.assign(document.createElement('canvas'), { width, height });
@@ -127,6 +129,39 @@ async fn a_page_sees_in_all_layers_what_the_server_cannot_read() -> Result {
         check!(frames > 30, "{frames} frames {what}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn what_the_server_cannot_read_goes_through_a_pipeline_and_back() -> Result {
+    let _turn = my_turn().await;
+    let server = Server::dev(&[]).await?;
+    let browser = Browser::chromium().await?;
+    let (alice, bob) = (
+        prepared(&browser, &server, "alice", "").await?,
+        prepared(&browser, &server, "bob", DECRYPT).await?,
+    );
+    bob.page.eval::<bool>(&format!("({FIELDS}, true)")).await?;
+    // A guest of the room: what leaves by its src pad says that it is encrypted, and enters again as another participant's.
+    let node = Embedded::parse(&format!(
+        "rtcsfu name=sfu listen=127.0.0.1:0 room=secret signaller::uri=ws://{} sink_0::participant=mirror
+         sfu.video_alice ! queue ! sfu.sink_0",
+        server.address()
+    ))?;
+    node.play().await?;
+    alice.page.eval::<bool>(PUBLISH).await?;
+    bob.sees("alice").await?;
+    bob.sees("mirror").await?;
+    let shown = "(() => { const seen = fields('mirror'); return !!seen && seen[0][0] > 144 && seen[0][1] < 80; })()";
+    bob.page.wait_for::<bool>("the first field", shown).await?;
+    let fields: [[u8; 3]; 4] = bob.page.eval("fields('mirror')").await?;
+    check!(are_right(&fields), "the mirror looks like {fields:?}");
+    let caps = node.element("sfu")?.static_pad("video_alice");
+    let caps = caps
+        .and_then(|pad| pad.current_caps())
+        .map(|caps| caps.to_string());
+    let caps = caps.unwrap_or_default();
+    check!(caps.contains("encrypted=(boolean)true"), "{caps}");
+    node.stop().await
 }
 
 /// Whether the colours are about those that were painted.

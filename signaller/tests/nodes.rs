@@ -78,21 +78,32 @@ fn a_guest_publishes_and_receives_through_the_home_node() {
         hall.expect(alice, "participantJoined")["participant"]["name"],
         "camera"
     );
-    hall.say(guest, json!({"type": "offer", "request": 2, "room": "lobby", "participant": camera["id"], "direction": "publish", "session": SESSION, "sdp": OFFER, "of": null}));
+    let hidden = hall.expect(home, "participantJoined");
+    assert_eq!(
+        (&hidden["kind"], &hidden["guest"]),
+        (&json!("viewer"), &hidden["id"])
+    );
+    assert_eq!(
+        hall.expect(home, "participantJoined")["guest"],
+        hidden["id"]
+    );
+    hall.say(guest, json!({"type": "offer", "request": 2, "room": "lobby", "participant": camera["id"], "direction": "publish", "session": SESSION, "sdp": OFFER, "of": null, "encrypted": true}));
     let offer = hall.expect(home, "offer");
     assert_eq!(
         (&offer["participant"], &offer["session"]),
         (&camera["id"], &json!(SESSION))
     );
+    assert_eq!(offer["encrypted"], true);
     hall.say(
         home,
         json!({"type": "answer", "request": offer["request"], "sdp": ANSWER}),
     );
     assert_eq!(hall.expect(guest, "answer")["request"], 2);
-    hall.say(home, json!({"type": "trackAdded", "room": "lobby", "participant": camera["id"], "track": {"track": "video", "kind": "video", "codec": "VP8"}}));
+    hall.say(home, json!({"type": "trackAdded", "room": "lobby", "participant": camera["id"], "track": {"track": "video", "kind": "video", "codec": "VP8", "encrypted": true}}));
+    let told = hall.expect(alice, "trackAdded");
     assert_eq!(
-        hall.expect(alice, "trackAdded")["participant"],
-        camera["id"]
+        (&told["participant"], &told["track"]["encrypted"]),
+        (&camera["id"], &json!(true))
     );
     hall.say(guest, json!({"type": "candidate", "session": SESSION, "candidate": "candidate:1 1 UDP 1 127.0.0.1 9 typ host"}));
     assert_eq!(hall.expect(home, "candidate")["session"], SESSION);

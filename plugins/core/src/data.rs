@@ -12,6 +12,9 @@ pub const MAX_LABEL: usize = 128;
 /// sending participant and a line feed. That line is empty when the server itself speaks.
 pub const FROM_PROTOCOL: &str = "gst-rtc.from";
 
+/// The label of a channel between two nodes of a room. What comes on it is for the owner of the engine, not for participants.
+pub const NODE_LABEL: &str = "gst-rtc.node";
+
 /// The m-line on which data channels were negotiated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DataSpec {
@@ -21,6 +24,8 @@ pub struct DataSpec {
     pub port: u16,
     /// Bytes of the longest message the peer takes; [`MAX_MESSAGE`] bounds it.
     pub max_message: usize,
+    /// The label of a channel that we open, in order and reliable. `None`: channels are for the peer to open.
+    pub opens: Option<Arc<str>>,
 }
 
 /// A message from one participant to the others of its room that have a channel of its label open.

@@ -72,6 +72,9 @@ pub struct TrackInfo {
     /// Whether its participant says that it is muted.
     #[serde(default)]
     pub muted: bool,
+    /// Its payloads are encrypted end to end: only who has the key can show it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// What a slot (one receiving m-line) shows.

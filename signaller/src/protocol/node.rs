@@ -171,6 +171,9 @@ pub enum NodeMessage {
         /// Only this participant's tracks, by name.
         #[serde(default)]
         of: Option<String>,
+        /// The tracks that this offer adds are encrypted end to end.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        encrypted: bool,
     },
     /// A trickled candidate.
     Candidate {
@@ -284,6 +287,9 @@ pub enum ServerMessage {
         name: String,
         /// How it came.
         kind: ParticipantKind,
+        /// Made by a guest node: that node's hidden participant; home node only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guest: Option<String>,
         /// To be kept and brought back in [`Resume`]; home node only. Secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<Secret>,

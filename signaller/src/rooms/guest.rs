@@ -20,6 +20,7 @@ pub(super) struct GuestOffer {
     pub(super) session: String,
     pub(super) sdp: String,
     pub(super) of: Option<String>,
+    pub(super) encrypted: bool,
 }
 
 impl Rooms {
@@ -77,7 +78,7 @@ impl Rooms {
             session: Some(session),
             of: offer.of,
             sdp: offer.sdp,
-            encrypted: false,
+            encrypted: offer.encrypted && offer.direction == Direction::Publish,
         };
         self.offer(&name, offer, origin).map(drop)
     }

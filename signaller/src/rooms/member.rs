@@ -138,11 +138,13 @@ impl Rooms {
         if participant.is_of(node) || !(is_home || participant.is_visible()) {
             return;
         }
+        let guest = room.guest_of(participant).filter(|_| is_home);
         let message = node_protocol::ServerMessage::ParticipantJoined {
             room: name.into(),
             id: id.clone().into(),
             name: participant.name.clone(),
             kind: participant.kind,
+            guest: guest.map(|viewer| viewer.id.clone().into()),
             resume: is_home.then(|| participant.resume.clone()),
         };
         self.tell_node(node, message);

@@ -72,6 +72,7 @@ impl Rooms {
                 session,
                 sdp,
                 of,
+                encrypted,
             } => {
                 let offer = GuestOffer {
                     request,
@@ -80,6 +81,7 @@ impl Rooms {
                     session,
                     sdp,
                     of,
+                    encrypted,
                 };
                 self.guest_offers(node, &room, offer)
             }

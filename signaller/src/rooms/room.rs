@@ -145,6 +145,14 @@ impl Room {
             .find(|p| p.kind == ParticipantKind::Viewer && p.is_of(node))
     }
 
+    /// The hidden receiver of the guest node that made a participant, which may be that receiver itself.
+    pub(super) fn guest_of(&self, participant: &Participant) -> Option<&Participant> {
+        match &participant.link {
+            Link::Node(node) if self.home.as_ref() != Some(node) => self.viewer_of(node),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.participants.is_empty() && self.nodes.is_empty()
     }

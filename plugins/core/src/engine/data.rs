@@ -2,7 +2,7 @@
 //! Messages from the data channels of one participant to those of the others.
 
 use super::{Engine, EngineEvent};
-use crate::data::{DataMessage, DataSpec};
+use crate::data::{DataMessage, DataSpec, NODE_LABEL};
 use crate::id::{ParticipantId, SessionId};
 use crate::session::Message;
 use std::sync::Arc;
@@ -59,6 +59,9 @@ impl Engine {
             text: message.text,
             payload: message.payload,
         });
+        if *message.label == *NODE_LABEL {
+            return self.events.push_back(EngineEvent::NodeMessage(message));
+        }
         self.send_data(now, &message);
         self.events.push_back(EngineEvent::Data(message));
     }

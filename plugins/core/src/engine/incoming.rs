@@ -2,6 +2,7 @@
 //! What comes in: datagrams of peers, packets of pads.
 
 use super::{CloseReason, Engine, EngineEvent};
+use crate::data::NODE_LABEL;
 use crate::id::TrackId;
 use crate::media::{Candidate, ExtensionMap, Path};
 use crate::packet::{MediaPacket, Origin};
@@ -232,6 +233,10 @@ impl Engine {
                 self.learn_path(key, path)
             }
             SessionEvent::Message(message) => self.take_message(now, key, message),
+            SessionEvent::ChannelOpened(label) if *label == *NODE_LABEL => {
+                let session = self.peers[key].id;
+                self.events.push_back(EngineEvent::NodeChannel(session));
+            }
             SessionEvent::IceDisconnected
             | SessionEvent::ChannelOpened(_)
             | SessionEvent::ChannelClosed(_) => {}

@@ -200,6 +200,10 @@ pub enum EngineEvent {
     /// A message came by a data channel here, and was sent to those who are here. Other workers have to be given it by
     /// [`Engine::send_data`](super::Engine::send_data).
     Data(Arc<DataMessage>),
+    /// A message came from another node, on a channel of [`NODE_LABEL`](crate::data::NODE_LABEL). It was sent to nobody.
+    NodeMessage(Arc<DataMessage>),
+    /// A channel to another node is open on a session.
+    NodeChannel(SessionId),
 }
 
 /// One slot of a session.

@@ -2,6 +2,7 @@
 //! What an answer to our offer means. Servers of many kinds answer, so only what cannot be used is an error.
 
 use super::{NegotiationError, Refusal, Refused, codecs, extensions};
+use crate::data::DataSpec;
 use crate::media::{
     Feedback, MediaDescription, MediaKind, PayloadParams, ReceiveSpec, SessionDescription, Setup,
     SlotSpec, TransportDescription,
@@ -16,13 +17,16 @@ pub struct Accepted {
     pub receive: Vec<ReceiveSpec>,
     /// The m-lines on which we may send, with the SSRCs of our offer.
     pub slots: Vec<SlotSpec>,
+    /// Data channels, where they were offered and taken.
+    pub data: Option<DataSpec>,
     /// True when we send the DTLS ClientHello.
     pub dtls_client: bool,
     /// The m-lines not used, and why.
     pub refused: Vec<Refused>,
 }
 
-/// Reads the answer to an offer of [`offer_publish`](super::offer_publish) or [`offer_receive`](super::offer_receive).
+/// Reads the answer to an offer of [`offer_publish`](super::offer_publish), [`offer_receive`](super::offer_receive) or
+/// [`offer_data`](super::offer_data).
 ///
 /// # Errors
 /// When its m-lines are not those of the offer, or it accepts none.
@@ -35,6 +39,7 @@ pub fn accept_answer(
         remote: answer.transport.clone(),
         receive: Vec::new(),
         slots: Vec::new(),
+        data: None,
         // No role in an answer means active (RFC 4145 §4).
         dtls_client: answer.transport.setup == Setup::Passive,
         refused: Vec::new(),
@@ -43,6 +48,9 @@ pub fn accept_answer(
         if let Some(reason) = refusal(ours, theirs) {
             accepted.refused.push(Refused::new(index, ours, reason));
             continue;
+        }
+        if let (Some(_), Some(data)) = (&ours.data, &theirs.data) {
+            accepted.data = Some(DataSpec::of(&ours.mid, data));
         }
         let Some(kind) = ours.kind else { continue };
         let line = Line {

@@ -151,14 +151,7 @@ impl<'a> Answering<'a> {
         if let Err(reason) = judge_data(offered, self.data.is_some()) {
             return self.refuse(offered, reason);
         }
-        self.data = Some(DataSpec {
-            mid: offered.mid.clone(),
-            port: peer.port,
-            max_message: match usize::try_from(peer.max_message) {
-                Ok(1..MAX_MESSAGE) => peer.max_message as usize,
-                _ => MAX_MESSAGE,
-            },
-        });
+        self.data = Some(DataSpec::of(&offered.mid, peer));
         let media = accepted(offered, Vec::new(), ExtensionMap::default());
         self.media.push(MediaDescription {
             line: offered.line.clone(),
@@ -227,6 +220,21 @@ impl<'a> Answering<'a> {
             data: self.data,
             dtls_client,
             refused: self.refused,
+        }
+    }
+}
+
+impl DataSpec {
+    /// What a peer says of its data channels.
+    pub(super) fn of(mid: &str, peer: &DataDescription) -> DataSpec {
+        DataSpec {
+            mid: mid.to_owned(),
+            port: peer.port,
+            max_message: match usize::try_from(peer.max_message) {
+                Ok(1..MAX_MESSAGE) => peer.max_message as usize,
+                _ => MAX_MESSAGE,
+            },
+            opens: None,
         }
     }
 }

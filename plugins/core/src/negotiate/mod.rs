@@ -2,13 +2,13 @@
 //! Offer and answer (RFC 3264, RFC 8829, RFC 9143) on typed descriptions.
 //!
 //! A peer that connects to us offers: [`answer_publish`] takes what it sends, [`answer_receive`] fills the slots on which
-//! it receives. Where we dial out, [`offer_publish`] and [`offer_receive`] make the offer and [`accept_answer`] reads the
-//! answer. One connection has one direction, all its m-lines share one transport (BUNDLE, `rtcp-mux`), and m-lines keep
+//! it receives. Where we dial out, [`offer_publish`], [`offer_receive`] and [`offer_data`] make the offer and
+//! [`accept_answer`] reads the answer. One connection has one direction, all its m-lines share one transport (BUNDLE, `rtcp-mux`), and m-lines keep
 //! their places for as long as it lives.
 //!
 //! What is not understood is refused m-line by m-line (port 0) and told in [`Answer::refused`]; only an offer with nothing
 //! to use, or one that contradicts itself, is an error. Data channels are taken from peers that connect to us, on connections of
-//! either direction; we offer none. RED and FEC are not taken.
+//! either direction; we offer them alone. FEC is not taken.
 
 mod accept;
 mod answer;
@@ -23,7 +23,7 @@ pub use accept::{Accepted, accept_answer};
 pub use answer::{answer_publish, answer_receive};
 pub use codecs::{offered_payloads, supported};
 pub use error::{NegotiationError, Refusal, Refused, RefusedList};
-pub use offer::{OfferedTrack, offer_publish, offer_receive};
+pub use offer::{OfferedTrack, offer_data, offer_publish, offer_receive};
 
 use crate::data::DataSpec;
 use crate::media::{

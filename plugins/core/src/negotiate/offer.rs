@@ -4,13 +4,17 @@
 use super::codecs::{self, formats};
 use super::{LocalTransport, extensions};
 use crate::codec::Codec;
+use crate::data::MAX_MESSAGE;
 use crate::media::{
-    Direction, Feedback, MediaDescription, MediaKind, MediaLine, PayloadParams, SessionDescription,
-    Setup, SsrcDescription,
+    DataDescription, Direction, ExtensionMap, Feedback, MediaDescription, MediaKind, MediaLine,
+    PayloadParams, SessionDescription, Setup, SsrcDescription,
 };
 
 /// What a browser writes, and every WebRTC peer reads (RFC 8829 §5.1.2).
 const PROTO: &str = "UDP/TLS/RTP/SAVPF";
+
+/// What everybody uses inside DTLS, where no other association can be (RFC 8841 §5).
+const SCTP_PORT: u16 = 5000;
 
 /// A track we offer to send.
 #[derive(Clone, PartialEq, Debug)]
@@ -79,6 +83,35 @@ pub fn offer_receive(
     SessionDescription {
         transport: local.describe(Setup::ActPass),
         media,
+    }
+}
+
+/// Offers data channels and nothing else.
+pub fn offer_data(local: &LocalTransport) -> SessionDescription {
+    let media = MediaDescription {
+        mid: "0".to_owned(),
+        kind: None,
+        line: MediaLine {
+            media: "application".to_owned(),
+            proto: "UDP/DTLS/SCTP".to_owned(),
+            formats: vec!["webrtc-datachannel".to_owned()],
+        },
+        rejected: false,
+        direction: Direction::SendRecv,
+        payloads: Vec::new(),
+        extensions: ExtensionMap::default(),
+        ssrcs: Vec::new(),
+        rids: Vec::new(),
+        msid: None,
+        rtcp_rsize: false,
+        data: Some(DataDescription {
+            port: SCTP_PORT,
+            max_message: MAX_MESSAGE as u64,
+        }),
+    };
+    SessionDescription {
+        transport: local.describe(Setup::ActPass),
+        media: vec![media],
     }
 }
 

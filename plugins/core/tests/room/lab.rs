@@ -145,6 +145,7 @@ impl Lab {
             mid: "d".into(),
             port: 5000,
             max_message: MAX_MESSAGE,
+            opens: None,
         };
         self.participant(id, kinds, Some(data))
     }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of data channels, between workers and the owner.
 
+use super::bridge::Said;
 use super::state::State;
 use super::{NodeEvent, RequestError, name};
 use crate::io::Command;
 use crate::node::Role;
-use gst_rtc_core::data::{DataMessage, MAX_LABEL, MAX_MESSAGE};
+use gst_rtc_core::data::{DataMessage, MAX_LABEL, MAX_MESSAGE, NODE_LABEL};
 use std::sync::Arc;
 
 /// A message of this process to participants of a room.
@@ -42,6 +43,9 @@ impl OwnMessage {
                 label: self.label.len(),
             });
         }
+        if self.label == NODE_LABEL {
+            return Err(RequestError::ReservedLabel);
+        }
         if self.text && str::from_utf8(&self.payload).is_err() {
             return Err(RequestError::NoText);
         }
@@ -51,57 +55,73 @@ impl OwnMessage {
 
 impl State {
     /// Sends a message of the owner.
-    pub(super) fn send_data(&self, room: &str, message: OwnMessage) {
+    pub(super) fn send_data(&mut self, room: &str, message: OwnMessage) {
         let label = message.label.clone();
-        match self.own_message(room, message) {
-            Ok(message) => {
-                let message = Arc::new(message);
-                for worker in self.out.workers.iter() {
-                    worker.send_media(|| Command::Data(message.clone()));
-                }
-            }
-            Err(message) => self.out.tell(NodeEvent::Refused {
+        if let Err(message) = self.try_send_data(room, message) {
+            self.out.tell(NodeEvent::Refused {
                 what: format!("message on channel {label}"),
                 message,
-            }),
+            });
         }
     }
 
-    fn own_message(&self, room: &str, message: OwnMessage) -> Result<DataMessage, String> {
+    fn try_send_data(&mut self, room: &str, message: OwnMessage) -> Result<(), String> {
         let id = self.room_ids.get(room).copied();
         let id = id.ok_or_else(|| format!("nobody is in room {room}"))?;
-        let role = self.rooms.get(&id).and_then(|room| room.role);
-        if role == Some(Role::Guest) {
-            return Err(format!(
-                "room {room} is served by another node, and data channels end there"
-            ));
+        if self.role(id) == Some(Role::Guest) {
+            return self.send_home(id, message);
         }
-        let participant = |name: Option<String>| {
-            name.map(|name| {
-                self.by_name(id, &name)
+        let participant = |name: &Option<String>| {
+            let found = name.as_ref().map(|name| {
+                self.by_name(id, name)
                     .ok_or_else(|| format!("nobody named {name} is in room {room}"))
-            })
-            .transpose()
+            });
+            found.transpose()
         };
-        let (from, to) = (participant(message.from)?, participant(message.to)?);
-        Ok(DataMessage {
+        let said = Said {
             room: id,
-            from,
-            sender: from
-                .map_or_else(String::new, |id| self.public_id(id))
-                .into(),
-            to,
-            label: message.label.into(),
+            from: participant(&message.from)?,
+            to: participant(&message.to)?,
+            label: &message.label,
             text: message.text,
             payload: message.payload,
-        })
+        };
+        self.tell_participants(&said);
+        self.tell_guest_nodes(&said, None);
+        Ok(())
     }
 
-    /// A message of a peer came by.
-    pub(super) fn tell_data(&self, message: &DataMessage) {
+    /// Gives what was said to those who have a channel for it.
+    pub(super) fn tell_participants(&self, said: &Said<'_>) {
+        let sender = said.from.map(|id| self.public_id(id)).unwrap_or_default();
+        let message = Arc::new(DataMessage {
+            room: said.room,
+            from: said.from,
+            sender: sender.into(),
+            to: said.to,
+            label: said.label.into(),
+            text: said.text,
+            payload: said.payload.clone(),
+        });
+        for worker in self.out.workers.iter() {
+            worker.send_media(|| Command::Data(message.clone()));
+        }
+    }
+
+    /// A message of a peer came by. Other peers have it.
+    pub(super) fn handle_data(&self, message: &DataMessage) {
         let from = message.from.and_then(|id| self.participants.get(&id));
         // Who left in this moment has spoken too late.
         let Some(from) = from else { return };
+        let said = Said {
+            room: message.room,
+            from: message.from,
+            to: None,
+            label: &message.label,
+            text: message.text,
+            payload: message.payload.clone(),
+        };
+        self.tell_guest_nodes(&said, None);
         self.out.tell(NodeEvent::Data {
             room: self.room_name(message.room),
             participant: from.name.clone(),

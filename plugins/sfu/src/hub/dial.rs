@@ -2,11 +2,13 @@
 //! One connection that we dial, from its offer to its end.
 
 use super::NodeEvent;
+use super::network;
 use super::sessions::received;
-use super::state::{Heard, Line, Pending, Session, Side, State};
-use crate::io::Command;
+use super::state::{Elsewhere, Heard, Line, Pending, Session, Side, State};
+use crate::io::{Command, UdpSocket};
 use crate::node::{Direction, Missing, Slot, ToSignaller};
 use crate::sdp;
+use gst_rtc_core::data::{DataSpec, NODE_LABEL};
 use gst_rtc_core::engine::{Assign, Assignment, SessionSpec};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
 use gst_rtc_core::media::{MediaKind, SessionDescription};
@@ -14,9 +16,12 @@ use gst_rtc_core::negotiate::{Accepted, LocalTransport, accept_answer, offer_rec
 use gst_rtc_core::session::IceRole;
 use rand::RngExt;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 /// Our side of a connection that we dial.
 pub(super) struct Dial {
+    /// The sockets that it alone uses.
+    pub(super) bound: Vec<SocketAddr>,
     /// What we offered last.
     pub(super) offer: SessionDescription,
     /// Publishing: the track of each m-line.
@@ -32,21 +37,38 @@ pub(super) struct Dial {
 }
 
 impl State {
+    /// A session of ours, still to be offered. `None` when the system has no socket for it: it is tried again later.
+    ///
+    /// It has sockets of its own. Two sessions between the same pair of addresses could not be told apart.
     pub(super) fn new_dial(
         &mut self,
         room: RoomId,
         participant: ParticipantId,
         worker: u8,
         direction: Direction,
-    ) -> SessionId {
+    ) -> Option<SessionId> {
+        let sockets = match UdpSocket::bind_like(self.settings.network.bound(worker)) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                self.out.tell(NodeEvent::Refused {
+                    what: "connection to the home node of the room".into(),
+                    message: format!("no socket for it: {error}; check ulimit -n"),
+                });
+                self.dial_later(room);
+                return None;
+            }
+        };
+        let bound: Vec<SocketAddr> = sockets.iter().map(UdpSocket::local).collect();
+        self.out.order(worker, Command::AddSockets(sockets));
         let id = self.new_session_id();
-        let local = self.local_transport(worker, false);
-        let name = super::network::session_name();
+        let local = self.local_transport(self.settings.network.dialling(&bound), false);
+        let name = network::session_name();
         let of = match direction {
             Direction::Receive => self.participants.get(&participant).map(|p| p.name.clone()),
             Direction::Publish => None,
         };
         let dial = Dial {
+            bound,
             offer: offer_receive(0, 0, &local, None),
             tracks: Vec::new(),
             active: Vec::new(),
@@ -72,7 +94,7 @@ impl State {
             missing: Missing::default(),
         };
         self.sessions.insert(id, session);
-        id
+        Some(id)
     }
 
     pub(super) fn dial_mut(&mut self, id: SessionId) -> Option<&mut Dial> {
@@ -82,9 +104,11 @@ impl State {
         }
     }
 
+    /// Offers what a session shall be. `encrypted`: the tracks it adds are.
     pub(super) fn offer(
         &mut self,
         id: SessionId,
+        encrypted: bool,
         make: impl FnOnce(&LocalTransport, Option<&SessionDescription>) -> SessionDescription,
     ) {
         let request = self.request(Pending::Dial(id));
@@ -120,6 +144,7 @@ impl State {
             session: name,
             sdp,
             of,
+            encrypted,
         });
     }
 
@@ -204,16 +229,16 @@ impl State {
                 ice: IceRole::Full,
                 local_ufrag: session.local.ufrag.clone(),
                 local_pwd: session.local.pwd.clone(),
-                local_candidates: self
-                    .settings
-                    .network
-                    .own(worker, &accepted.remote.candidates),
+                local_candidates: network::own(&dial.bound, &accepted.remote.candidates),
                 remote: accepted.remote,
                 dtls_client: accepted.dtls_client,
                 receive,
                 slots: accepted.slots,
                 assign: Assign::Manual,
-                data: None,
+                data: accepted.data.map(|spec| DataSpec {
+                    opens: Some(NODE_LABEL.into()),
+                    ..spec
+                }),
                 sender: "".into(),
             }))
         };
@@ -226,7 +251,7 @@ impl State {
 
     /// The participant to whom dialled sessions belong in the engines. It is none of those whose tracks they carry, since nobody is
     /// sent what is their own.
-    fn dialler(&mut self, room: RoomId) -> ParticipantId {
+    pub(super) fn dialler(&mut self, room: RoomId) -> ParticipantId {
         if let Some(dialler) = self.rooms.get(&room).and_then(|room| room.dialler) {
             return dialler;
         }
@@ -265,6 +290,8 @@ impl State {
         let Side::Dialled(dial) = &session.side else {
             return;
         };
+        let owner = self.participants.get(&session.participant);
+        let elsewhere = owner.map_or(&[][..], |p| p.elsewhere.as_slice());
         let mut gone = Vec::new();
         for line in &mut session.lines {
             let name = dial.shown.get(&line.spec.mid).cloned().unwrap_or_default();
@@ -272,6 +299,8 @@ impl State {
                 if !line.name.is_empty() {
                     gone.push(std::mem::replace(&mut line.track, track_ids.next()));
                 }
+                let named = |t: &&Elsewhere| t.name == name;
+                line.encrypted = elsewhere.iter().find(named).is_some_and(|t| t.encrypted);
                 line.name = name;
             }
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why a hub did not start, or did not take a request.
 
-use gst_rtc_core::data::{MAX_LABEL, MAX_MESSAGE};
+use gst_rtc_core::data::{MAX_LABEL, MAX_MESSAGE, NODE_LABEL};
 use std::net::SocketAddr;
 
 /// Why a hub could not start. The texts name the property to change.
@@ -89,6 +89,9 @@ pub enum RequestError {
     /// A text message that is no text.
     #[error("the message is not UTF-8; send it as bytes")]
     NoText,
+    /// A label that nodes use among themselves.
+    #[error("channels labelled {NODE_LABEL} are for nodes alone; use another label")]
+    ReservedLabel,
     /// The hub is stopping.
     #[error("the hub has been stopped")]
     Stopped,

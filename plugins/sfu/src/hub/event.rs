@@ -33,6 +33,8 @@ pub struct LocalTrack {
     pub payload: PayloadParams,
     /// When set, only the participant of this name receives the track.
     pub audience: Option<String>,
+    /// Its payloads are encrypted end to end: they are neither read nor changed.
+    pub encrypted: bool,
 }
 
 /// Which track is wanted. It need not exist yet, and it may go and come again.
@@ -101,6 +103,8 @@ pub enum NodeEvent {
         payload: PayloadParams,
         /// An SSRC for the stream, unique in this node.
         ssrc: u32,
+        /// Its payloads are encrypted end to end.
+        encrypted: bool,
     },
     /// A packet of a tapped track. Called from the worker's thread: whoever blocks here holds up everybody's media.
     TapMedia(TapId, Arc<MediaPacket>),

@@ -4,7 +4,7 @@
 
 use super::NodeEvent;
 use super::dial::Dial;
-use super::state::{Origin, Room, Side, State};
+use super::state::{Elsewhere, Origin, Room, Side, State};
 use crate::node::{self, Direction, Role};
 use gst_rtc_core::codec::Codec;
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
@@ -29,7 +29,9 @@ impl State {
         if !self.link.ready || room.retry.is_some() {
             return;
         }
-        for participant in room.participants.clone() {
+        let participants = room.participants.clone();
+        self.dial_bridge(id);
+        for participant in participants {
             match self.participants.get(&participant) {
                 Some(p) if p.own => self.dial_publication(id, participant),
                 Some(p) if p.is_visible() => self.dial_reception(id, participant),
@@ -71,7 +73,7 @@ impl State {
             .for_each(|room| self.dial_room(room));
     }
 
-    fn dialled(
+    pub(super) fn dialled(
         &self,
         participant: ParticipantId,
         direction: Direction,
@@ -100,7 +102,7 @@ impl State {
                 .get(id)
                 .is_some_and(|track| track.audience.is_none())
         };
-        let active: Vec<TrackId> = owner.tracks.iter().copied().filter(shared).collect();
+        let mut active: Vec<TrackId> = owner.tracks.iter().copied().filter(shared).collect();
         let worker = owner.worker;
         let known = self
             .dialled(participant, Direction::Publish)
@@ -113,19 +115,21 @@ impl State {
             None if active.is_empty() => return,
             None => (None, Vec::new()),
         };
-        let new = active
-            .iter()
-            .filter(|id| !tracks.contains(id))
-            .copied()
-            .collect::<Vec<_>>();
+        let mut new: Vec<TrackId> = active.clone();
+        new.retain(|id| !tracks.contains(id));
+        // An offer says of all that it adds whether it is encrypted. What is otherwise follows once this one is answered.
+        let is_encrypted = |id: &TrackId| self.tracks.get(id).is_some_and(|t| t.encrypted);
+        let encrypted = new.first().is_some_and(is_encrypted);
+        active.retain(|id| !new.contains(id) || is_encrypted(id) == encrypted);
+        new.retain(|id| is_encrypted(id) == encrypted);
         tracks.extend(new);
-        let id =
-            session.unwrap_or_else(|| self.new_dial(room, participant, worker, Direction::Publish));
+        let id = session.or_else(|| self.new_dial(room, participant, worker, Direction::Publish));
+        let Some(id) = id else { return };
         let offered: Vec<OfferedTrack> = tracks
             .iter()
             .map(|track| self.offered(*track, participant))
             .collect();
-        self.offer(id, |local, previous| {
+        self.offer(id, encrypted, |local, previous| {
             offer_publish(&offered, local, previous, &mut || rand::rng().random())
         });
         if let Some(dial) = self.dial_mut(id) {
@@ -162,11 +166,12 @@ impl State {
             Some((_, dial)) if dial.waiting => return,
             Some((id, _)) if audio + video == 0 => return self.hang_up(id),
             Some((_, dial)) if dial.has(audio, video) => return,
-            Some((id, _)) => id,
+            Some((id, _)) => Some(id),
             None if audio + video == 0 => return,
             None => self.new_dial(room, participant, self.least_busy(), Direction::Receive),
         };
-        self.offer(session, |local, previous| {
+        let Some(session) = session else { return };
+        self.offer(session, false, |local, previous| {
             offer_receive(audio, video, local, previous)
         });
     }
@@ -184,7 +189,7 @@ impl State {
                 .values()
                 .any(|tap| tap.room == name && tap.asks(&them.name, kind));
             if asked {
-                them.elsewhere.iter().filter(|(_, k)| *k == kind).count()
+                them.elsewhere.iter().filter(|t| t.kind == kind).count()
             } else {
                 0
             }
@@ -203,10 +208,14 @@ impl State {
         let Some(them) = self.participants.get_mut(&id).filter(|p| !p.own) else {
             return;
         };
-        if them.elsewhere.iter().any(|(name, _)| *name == track.track) {
+        if them.elsewhere.iter().any(|known| known.name == track.track) {
             return;
         }
-        them.elsewhere.push((track.track.clone(), kind));
+        them.elsewhere.push(Elsewhere {
+            name: track.track.clone(),
+            kind,
+            encrypted: track.encrypted,
+        });
         let codec = Codec::from_name(&track.codec);
         if let Some(payload) = offered_payloads(kind)
             .into_iter()
@@ -235,7 +244,7 @@ impl State {
         let Some(them) = self.participants.get_mut(&id).filter(|p| !p.own) else {
             return;
         };
-        them.elsewhere.retain(|(name, _)| name != track);
+        them.elsewhere.retain(|known| known.name != track);
         let (room, participant, track) = (room.to_owned(), them.name.clone(), track.to_owned());
         self.out.tell(NodeEvent::TrackRemoved {
             room,

@@ -50,7 +50,7 @@ impl State {
             kind: wanted.kind,
             payloads: vec![wanted.payload.clone()],
             audience: wanted.audience.clone(),
-            encrypted: false,
+            encrypted: wanted.encrypted,
             home: id.worker,
             muted: false,
             origin: Origin::Pad,
@@ -87,6 +87,7 @@ impl State {
             worker,
             tracks: Vec::new(),
             elsewhere: Vec::new(),
+            guest: None,
         };
         let id = self
             .add_participant(participant)

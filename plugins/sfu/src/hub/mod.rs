@@ -4,6 +4,7 @@
 //! One thread owns all state and takes everything that happens from one queue, so nothing is locked. Media does not pass through
 //! it: workers forward among themselves, packets of pads go straight to a worker, and tapped packets straight to the owner.
 
+mod bridge;
 mod config;
 mod data;
 mod dial;

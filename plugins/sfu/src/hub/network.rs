@@ -24,10 +24,17 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// The candidates to announce for a worker: UDP, and TCP for those that no UDP reaches.
-    pub(super) fn announced(&self, worker: u8) -> Vec<Candidate> {
+    /// What a worker is bound to.
+    pub(super) fn bound(&self, worker: u8) -> &[SocketAddr] {
+        self.bound
+            .get(usize::from(worker))
+            .map_or(&[][..], Vec::as_slice)
+    }
+
+    /// The candidates to announce for sockets: UDP, and TCP for those that no UDP reaches.
+    pub(super) fn announced(&self, bound: &[SocketAddr]) -> Vec<Candidate> {
         let mut addresses = Vec::new();
-        for address in self.hosts(worker, false) {
+        for address in hosts(bound, false) {
             let ip = self
                 .public
                 .filter(|public| public.is_ipv4() == address.is_ipv4())
@@ -40,42 +47,38 @@ impl Network {
         candidates(&addresses)
     }
 
-    /// The candidates a session sends from: our own addresses, whatever others see. TCP is for others to dial in. A peer that is
-    /// to be found on this host alone is met there.
-    pub(super) fn own(&self, worker: u8, remote: &[Candidate]) -> Vec<Candidate> {
-        let met_here = remote.iter().any(|peer| peer.addr.ip().is_loopback());
-        udp(candidates(&self.hosts(worker, met_here)))
-    }
-
     /// The candidates to announce for a session that dials.
-    pub(super) fn dialling(&self, worker: u8) -> Vec<Candidate> {
-        udp(self.announced(worker))
+    pub(super) fn dialling(&self, bound: &[SocketAddr]) -> Vec<Candidate> {
+        udp(self.announced(bound))
     }
+}
 
-    /// What a worker is bound to, interface by interface. Those for this host alone are left out where there are others, unless
-    /// `loopback` wants them or they were asked for.
-    fn hosts(&self, worker: u8, loopback: bool) -> Vec<SocketAddr> {
-        let bound = self
-            .bound
-            .get(usize::from(worker))
-            .map_or(&[][..], Vec::as_slice);
-        let any = bound.iter().any(|address| address.ip().is_unspecified());
-        // Without interfaces there are no candidates to give, and the peer's ICE says so.
-        let interfaces = if any {
-            interface_addresses().unwrap_or_default()
-        } else {
-            Vec::new()
-        };
-        let mut hosts: Vec<SocketAddr> = bound
-            .iter()
-            .flat_map(|address| expand(*address, &interfaces))
-            .collect();
-        if any && !loopback && hosts.iter().any(|host| !host.ip().is_loopback()) {
-            hosts.retain(|host| !host.ip().is_loopback() || bound.contains(host));
-        }
-        hosts.truncate(MOST);
-        hosts
+/// The candidates a session sends from: our own addresses, whatever others see. TCP is for others to dial in. A peer that is
+/// to be found on this host alone is met there.
+pub(super) fn own(bound: &[SocketAddr], remote: &[Candidate]) -> Vec<Candidate> {
+    let met_here = remote.iter().any(|peer| peer.addr.ip().is_loopback());
+    udp(candidates(&hosts(bound, met_here)))
+}
+
+/// What sockets are bound to, interface by interface. Those for this host alone are left out where there are others, unless
+/// `loopback` wants them or they were asked for.
+fn hosts(bound: &[SocketAddr], loopback: bool) -> Vec<SocketAddr> {
+    let any = bound.iter().any(|address| address.ip().is_unspecified());
+    // Without interfaces there are no candidates to give, and the peer's ICE says so.
+    let interfaces = if any {
+        interface_addresses().unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let mut hosts: Vec<SocketAddr> = bound
+        .iter()
+        .flat_map(|address| expand(*address, &interfaces))
+        .collect();
+    if any && !loopback && hosts.iter().any(|host| !host.ip().is_loopback()) {
+        hosts.retain(|host| !host.ip().is_loopback() || bound.contains(host));
     }
+    hosts.truncate(MOST);
+    hosts
 }
 
 fn udp(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
@@ -163,6 +166,10 @@ mod tests {
         }
     }
 
+    fn announced(network: &Network) -> Vec<Candidate> {
+        network.announced(network.bound(0))
+    }
+
     fn addresses(candidates: &[Candidate], proto: Proto) -> Vec<String> {
         candidates
             .iter()
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_bound_is_announced_for_udp_and_tcp() {
-        let announced = network(&["127.0.0.1:5000", "[::1]:5000"], None).announced(0);
+        let announced = announced(&network(&["127.0.0.1:5000", "[::1]:5000"], None));
         assert_eq!(
             addresses(&announced, Proto::Udp),
             ["127.0.0.1:5000", "[::1]:5000"]
@@ -198,15 +205,16 @@ mod tests {
             Some("203.0.113.7"),
         );
         assert_eq!(
-            addresses(&network.announced(0), Proto::Udp),
+            addresses(&announced(&network), Proto::Udp),
             ["203.0.113.7:5000", "[fd00::1]:5000"]
         );
-        assert_eq!(addresses(&network.own(0, &[]), Proto::Udp).len(), 3);
+        let own = own(network.bound(0), &[]);
+        assert_eq!(addresses(&own, Proto::Udp).len(), 3);
     }
 
     #[test]
     fn bound_to_any_address_the_interfaces_are_announced() {
-        let announced = network(&["0.0.0.0:5000"], None).announced(0);
+        let announced = announced(&network(&["0.0.0.0:5000"], None));
         assert!(!announced.is_empty());
         assert!(
             announced
@@ -220,7 +228,7 @@ mod tests {
     fn a_peer_on_this_host_alone_is_met_there() {
         let network = network(&["0.0.0.0:5000"], None);
         let here = candidate(Proto::Udp, 0, "127.0.0.1:6000".parse().expect("an address"));
-        let own = network.own(0, std::slice::from_ref(&here));
+        let own = own(network.bound(0), std::slice::from_ref(&here));
         assert!(addresses(&own, Proto::Udp).contains(&"127.0.0.1:5000".to_owned()));
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Offers of peers: each makes a session, or changes one.
 
-use super::network::credentials;
+use super::network::{self, credentials};
 use super::sessions::received;
 use super::state::{Heard, Line, Session, Side, State};
 use crate::io::Command;
@@ -9,7 +9,7 @@ use crate::node::{Direction, Missing, Role, ToSignaller};
 use crate::sdp;
 use gst_rtc_core::engine::{Assign, SessionSpec};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId};
-use gst_rtc_core::media::{ReceiveSpec, SessionDescription};
+use gst_rtc_core::media::{Candidate, ReceiveSpec, SessionDescription};
 use gst_rtc_core::negotiate::{self, Answer, LocalTransport, answer_publish, answer_receive};
 use gst_rtc_core::session::IceRole;
 use rand::RngExt;
@@ -108,7 +108,9 @@ impl State {
             ));
         }
         let worker = self.participants.get(&participant).map_or(0, |p| p.worker);
-        let local = self.local_transport(worker, true);
+        let network = &self.settings.network;
+        let candidates = network.announced(network.bound(worker));
+        let local = self.local_transport(candidates, true);
         let answer = self.negotiate(offer.direction, description, &local, None)?;
         if offer.direction == Direction::Publish {
             self.end_former_publication(participant);
@@ -121,10 +123,10 @@ impl State {
             ice: IceRole::Lite,
             local_ufrag: local.ufrag.clone(),
             local_pwd: local.pwd.clone(),
-            local_candidates: self
-                .settings
-                .network
-                .own(worker, &description.transport.candidates),
+            local_candidates: network::own(
+                self.settings.network.bound(worker),
+                &description.transport.candidates,
+            ),
             remote: description.transport.clone(),
             dtls_client: answer.dtls_client,
             receive: received(&lines),
@@ -243,8 +245,11 @@ impl State {
         answer.map_err(|e| Refusal::new("badSdp", e.to_string()))
     }
 
-    pub(super) fn local_transport(&self, worker: u8, ice_lite: bool) -> LocalTransport {
-        let network = &self.settings.network;
+    pub(super) fn local_transport(
+        &self,
+        candidates: Vec<Candidate>,
+        ice_lite: bool,
+    ) -> LocalTransport {
         let mut fresh = credentials();
         while self.sessions.values().any(|s| s.local.ufrag == fresh.0) {
             fresh = credentials();
@@ -253,11 +258,7 @@ impl State {
             ufrag: fresh.0,
             pwd: fresh.1,
             fingerprint: self.settings.fingerprint.clone(),
-            candidates: if ice_lite {
-                network.announced(worker)
-            } else {
-                network.dialling(worker)
-            },
+            candidates,
             ice_lite,
         }
     }

@@ -53,7 +53,13 @@ impl State {
         self.link
             .pending
             .retain(|_, pending| *pending != Pending::Dial(id));
+        self.bridge_ended(session.room, id);
         self.out.order(session.worker, Command::CloseSession(id));
+        if let Side::Dialled(dial) = &session.side {
+            let bound = dial.bound.clone();
+            self.out
+                .order(session.worker, Command::RemoveSockets(bound));
+        }
         for line in &session.lines {
             self.remove_track(line.track, heard);
         }
@@ -62,7 +68,11 @@ impl State {
         }
     }
 
+    /// A connection between nodes is nobody's.
     fn tell_session(&self, session: &Session, connected: bool, reason: &str) {
+        if !self.participants.contains_key(&session.participant) {
+            return;
+        }
         let SessionOwner {
             room,
             participant,
@@ -124,7 +134,9 @@ impl State {
                 estimate,
                 slots,
             } => self.quality(session, estimate, slots),
-            WorkerEvent::Data(message) => self.tell_data(&message),
+            WorkerEvent::Data(message) => self.handle_data(&message),
+            WorkerEvent::NodeMessage(message) => self.handle_envelope(&message),
+            WorkerEvent::NodeChannel(session) => self.bridge_opened(session),
         }
     }
 

@@ -2,6 +2,7 @@
 //! What the signaller says, and what it is told when it is found again.
 
 use super::NodeEvent;
+use super::bridge::Bridge;
 use super::offers::Offer;
 use super::state::{Heard, Link, Participant, Pending, Room, Side, State};
 use crate::io::Command;
@@ -234,12 +235,13 @@ impl State {
             dialler,
             role,
             receiver,
+            bridge,
             ..
         }) = room
         else {
             return;
         };
-        (*role, *receiver) = (None, None);
+        (*role, *receiver, *bridge) = (None, None, Bridge::default());
         let (participants, dialler) = (participants.clone(), dialler.take());
         if let Some(dialler) = dialler {
             self.out
@@ -280,6 +282,7 @@ impl State {
             worker: self.least_busy(),
             tracks: Vec::new(),
             elsewhere: Vec::new(),
+            guest: joined.guest,
         };
         if self.add_participant(participant).is_none() {
             let message = format!("room {room} is full; raise max-participants");

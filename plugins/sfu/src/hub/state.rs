@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a node knows: rooms, participants, tracks, sessions. One thread owns it, so there is nothing to lock.
 
+use super::bridge::Bridge;
 use super::dial::Dial;
 use super::network::Network;
 use super::outlets::Outlets;
@@ -86,6 +87,8 @@ pub(super) struct Room {
     /// Guests: our hidden participant at the signaller, and its place in the engines.
     pub(super) receiver: Option<String>,
     pub(super) dialler: Option<ParticipantId>,
+    /// Guests: the data channel to the home node.
+    pub(super) bridge: Bridge,
     /// Guests: when to dial again after a failure.
     pub(super) retry: Option<Instant>,
     pub(super) participants: Vec<ParticipantId>,
@@ -105,7 +108,18 @@ pub(super) struct Participant {
     pub(super) worker: u8,
     pub(super) tracks: Vec<TrackId>,
     /// Guests: what the home node says it publishes.
-    pub(super) elsewhere: Vec<(String, MediaKind)>,
+    pub(super) elsewhere: Vec<Elsewhere>,
+    /// Home: made by a guest node, whose hidden participant this is.
+    pub(super) guest: Option<String>,
+}
+
+/// A track at the home node of a room in which we are a guest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Elsewhere {
+    pub(super) name: String,
+    pub(super) kind: MediaKind,
+    /// Its payloads are encrypted end to end.
+    pub(super) encrypted: bool,
 }
 
 #[derive(Debug)]

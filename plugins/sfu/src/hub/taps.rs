@@ -101,13 +101,13 @@ impl State {
             return;
         };
         tap.track = Some(track_id);
-        let (track, payload, ssrc, home) =
-            (track.name.clone(), payload.clone(), tap.ssrc, track.home);
+        let (home, encrypted) = (track.home, track.encrypted);
         self.out.tell(NodeEvent::TapStarted {
             tap: id,
-            track,
-            payload,
-            ssrc,
+            track: track.name.clone(),
+            payload: payload.clone(),
+            ssrc: tap.ssrc,
+            encrypted,
         });
         self.out.order(home, Command::Tap(track_id, id));
     }

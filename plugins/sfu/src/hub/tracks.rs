@@ -239,6 +239,7 @@ impl Track {
                 .map(|p| p.codec.as_str().to_owned())
                 .unwrap_or_default(),
             muted: self.muted,
+            encrypted: self.encrypted,
         }
     }
 }

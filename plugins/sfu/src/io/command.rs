@@ -2,6 +2,7 @@
 //! What a worker can be told, and the box it is told through.
 
 use super::sys::Wake;
+use super::udp::UdpSocket;
 use crate::hub::{TapId, WorkerStats};
 use gst_rtc_core::bwe::Preference;
 use gst_rtc_core::data::{DataMessage, DataSpec};
@@ -10,6 +11,7 @@ use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
 use gst_rtc_core::media::{Candidate, ReceiveSpec, SlotSpec};
 use gst_rtc_core::packet::MediaPacket;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +49,10 @@ pub(crate) enum Command {
         mid: String,
         preference: Preference,
     },
+    /// Serve these sockets too.
+    AddSockets(Vec<UdpSocket>),
+    /// Close those bound to these addresses.
+    RemoveSockets(Vec<SocketAddr>),
     /// Hand the packets of a track to a pad.
     Tap(TrackId, TapId),
     Untap(TrackId, TapId),

@@ -20,4 +20,5 @@ pub(crate) use framing::Deframer;
 pub(crate) use listen::Listening;
 pub(crate) use sys::interface_addresses;
 pub(crate) use tcp::TcpLimits;
+pub(crate) use udp::UdpSocket;
 pub(crate) use worker::{Worker, WorkerConfig, WorkerEvent, WorkerObserver};

@@ -8,9 +8,10 @@ use super::sys::{Outgoing, ReceiveBatch, SendBatch, set_option};
 use gst_rtc_core::arena::Run;
 use gst_rtc_core::media::{Path, Proto};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::ops::AddAssign;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Socket buffers asked for, in bytes: a burst of keyframes to many peers must fit. The system may give less.
@@ -35,7 +36,21 @@ pub(crate) struct UdpCounters {
     pub(crate) errors: u64,
 }
 
+impl AddAssign for UdpCounters {
+    fn add_assign(&mut self, other: UdpCounters) {
+        self.datagrams_received += other.datagrams_received;
+        self.bytes_received += other.bytes_received;
+        self.receive_calls += other.receive_calls;
+        self.datagrams_sent += other.datagrams_sent;
+        self.bytes_sent += other.bytes_sent;
+        self.send_calls += other.send_calls;
+        self.dropped += other.dropped;
+        self.errors += other.errors;
+    }
+}
+
 /// A bound, non-blocking socket.
+#[derive(Debug)]
 pub(crate) struct UdpSocket {
     socket: StdUdpSocket,
     local: SocketAddr,
@@ -46,6 +61,7 @@ pub(crate) struct UdpSocket {
 }
 
 /// A copy of a message that the socket had no room for.
+#[derive(Debug)]
 struct Late {
     remote: SocketAddr,
     source: Option<IpAddr>,
@@ -95,6 +111,13 @@ impl UdpSocket {
             late_bytes: 0,
             counters,
         })
+    }
+
+    /// Sockets of the same hosts and families as `addresses`, each with a port that the system chooses.
+    pub(crate) fn bind_like(addresses: &[SocketAddr]) -> io::Result<Vec<UdpSocket>> {
+        let hosts: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+        let fresh = hosts.into_iter().map(|ip| SocketAddr::new(ip, 0));
+        fresh.map(UdpSocket::bind).collect()
     }
 
     /// The address bound to, with the port that the system chose.

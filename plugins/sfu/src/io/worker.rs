@@ -10,15 +10,17 @@ use super::command::{Command, Mailbox};
 use super::listen::Listening;
 use super::sys::{Epoll, Event, Interest, ReceiveBatch, SendBatch};
 use super::tcp::{self, Tcp, TcpLimits};
-use super::udp::UdpSocket;
+use super::udp::{UdpCounters, UdpSocket};
 use crate::hub::{LocalTrackId, TapId, WorkerStats};
 use gst_rtc_core::data::DataMessage;
 use gst_rtc_core::engine::{Engine, EngineConfig, EngineEvent, Flush, SlotQuality, SlotState};
 use gst_rtc_core::id::{ParticipantId, SessionId, TrackId};
 use gst_rtc_core::media::Proto;
 use gst_rtc_core::packet::MediaPacket;
+use slab::Slab;
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -59,6 +61,10 @@ pub(crate) enum WorkerEvent {
     },
     /// A message came by a data channel here. Others on this node have it already.
     Data(Arc<DataMessage>),
+    /// A message came from another node.
+    NodeMessage(Arc<DataMessage>),
+    /// The channel to another node is open on a session.
+    NodeChannel(SessionId),
 }
 
 /// Who hears of a worker. Called from its thread: must not block.
@@ -86,7 +92,11 @@ pub(crate) struct Worker {
     index: u8,
     engine: Engine,
     epoll: Epoll,
-    udp: Vec<Socket>,
+    udp: Slab<Socket>,
+    /// What peers find us by. Other sockets are for sessions that dial.
+    listening: Vec<SocketAddr>,
+    /// Of sockets that are closed.
+    former: UdpCounters,
     tcp: Tcp,
     receive: ReceiveBatch,
     send: SendBatch,
@@ -101,6 +111,25 @@ struct Socket {
     udp: UdpSocket,
     /// The set tells when it can be written.
     armed: bool,
+}
+
+impl Socket {
+    fn new(udp: UdpSocket) -> Socket {
+        Socket { udp, armed: false }
+    }
+
+    /// Waits for it to be writable while something is late, and only then.
+    fn watch(&mut self, epoll: &Epoll, token: u64) {
+        let late = self.udp.is_late();
+        if late != self.armed {
+            self.armed = late;
+            let interest = Interest {
+                read: true,
+                write: late,
+            };
+            let _ = epoll.modify(self.udp.as_fd(), token, interest);
+        }
+    }
 }
 
 struct Track {
@@ -121,20 +150,20 @@ impl Worker {
             MAILBOX,
             Interest::READ,
         )?;
-        for (token, socket) in (SOCKETS..).zip(&config.listening.udp) {
-            epoll.add(socket.as_fd(), token, Interest::READ)?;
+        let mut udp = Slab::new();
+        for socket in config.listening.udp {
+            let entry = udp.vacant_entry();
+            epoll.add(socket.as_fd(), SOCKETS + entry.key() as u64, Interest::READ)?;
+            entry.insert(Socket::new(socket));
         }
         let tcp = Tcp::new(config.listening.tcp, config.tcp, &epoll)?;
         Ok(Worker {
             index,
             engine: Engine::new(Instant::now(), config.engine),
             epoll,
-            udp: config
-                .listening
-                .udp
-                .into_iter()
-                .map(|udp| Socket { udp, armed: false })
-                .collect(),
+            listening: udp.iter().map(|(_, socket)| socket.udp.local()).collect(),
+            udp,
+            former: UdpCounters::default(),
             tcp,
             receive: ReceiveBatch::new(),
             send: SendBatch::new(),
@@ -190,10 +219,40 @@ impl Worker {
         }
     }
 
+    /// One more socket. Where the system refuses to watch it, ICE finds no way by it, and says so.
+    fn serve(&mut self, socket: UdpSocket) {
+        let entry = self.udp.vacant_entry();
+        let token = SOCKETS + entry.key() as u64;
+        if self
+            .epoll
+            .add(socket.as_fd(), token, Interest::READ)
+            .is_ok()
+        {
+            entry.insert(Socket::new(socket));
+        }
+    }
+
+    /// Closes sockets.
+    fn forsake(&mut self, addresses: &[SocketAddr]) {
+        let former = &mut self.former;
+        self.udp.retain(|_, socket| {
+            let stays = !addresses.contains(&socket.udp.local());
+            if !stays {
+                *former += socket.udp.counters();
+            }
+            stays
+        });
+    }
+
     fn serve_socket(&mut self, index: usize, event: &Event) {
+        // It may have been closed a moment ago.
+        if !self.udp.contains(index) {
+            return;
+        }
         if event.write {
-            self.udp[index].udp.send_late(&mut self.send);
-            self.watch(index);
+            let socket = &mut self.udp[index];
+            socket.udp.send_late(&mut self.send);
+            socket.watch(&self.epoll, event.token);
         }
         if !event.read {
             return;
@@ -310,6 +369,8 @@ impl Worker {
                 }
                 WorkerEvent::Data(message)
             }
+            EngineEvent::NodeMessage(message) => WorkerEvent::NodeMessage(message),
+            EngineEvent::NodeChannel(session) => WorkerEvent::NodeChannel(session),
         };
         self.observer.event(event);
     }
@@ -361,7 +422,7 @@ impl Worker {
         if arena.is_empty() {
             return;
         }
-        for socket in &mut self.udp {
+        for (_, socket) in &mut self.udp {
             let udp = &mut socket.udp;
             let local = udp.local();
             udp.send(
@@ -375,54 +436,38 @@ impl Worker {
             self.tcp.send(&self.epoll, &run);
         }
         arena.clear();
-        for index in 0..self.udp.len() {
-            self.watch(index);
-        }
-    }
-
-    /// Waits for a socket to be writable while something is late, and only then.
-    fn watch(&mut self, index: usize) {
-        let socket = &mut self.udp[index];
-        let late = socket.udp.is_late();
-        if late != socket.armed {
-            socket.armed = late;
-            let interest = Interest {
-                read: true,
-                write: late,
-            };
-            let _ = self
-                .epoll
-                .modify(socket.udp.as_fd(), SOCKETS + index as u64, interest);
+        for (index, socket) in &mut self.udp {
+            socket.watch(&self.epoll, SOCKETS + index as u64);
         }
     }
 
     fn stats(&self) -> WorkerStats {
-        let mut stats = WorkerStats {
-            local: self.udp.iter().map(|socket| socket.udp.local()).collect(),
-            segmentation: self.udp.iter().all(|socket| socket.udp.segmentation()),
+        let mut udp = self.former;
+        for (_, socket) in &self.udp {
+            udp += socket.udp.counters();
+        }
+        WorkerStats {
+            local: self.listening.clone(),
+            segmentation: self.udp.iter().all(|(_, s)| s.udp.segmentation()),
             tcp_connections: self.tcp.connections(),
             tcp_dropped: self.tcp.dropped(),
             media_dropped: self.mailbox().dropped(),
             engine: *self.engine.stats(),
             sessions: self.engine.session_stats().collect(),
-            ..WorkerStats::default()
-        };
-        for counters in self.udp.iter().map(|socket| socket.udp.counters()) {
-            stats.datagrams_received += counters.datagrams_received;
-            stats.bytes_received += counters.bytes_received;
-            stats.receive_calls += counters.receive_calls;
-            stats.datagrams_sent += counters.datagrams_sent;
-            stats.bytes_sent += counters.bytes_sent;
-            stats.send_calls += counters.send_calls;
-            stats.send_dropped += counters.dropped;
-            stats.send_errors += counters.errors;
+            datagrams_received: udp.datagrams_received,
+            bytes_received: udp.bytes_received,
+            receive_calls: udp.receive_calls,
+            datagrams_sent: udp.datagrams_sent,
+            bytes_sent: udp.bytes_sent,
+            send_calls: udp.send_calls,
+            send_dropped: udp.dropped,
+            send_errors: udp.errors,
         }
-        stats
     }
 }
 
 /// Whether a socket bound to `bound` is the one for a path whose own end is `local`.
-fn serves(bound: std::net::SocketAddr, local: std::net::SocketAddr) -> bool {
+fn serves(bound: SocketAddr, local: SocketAddr) -> bool {
     let any = bound.ip().is_unspecified() && bound.is_ipv4() == local.is_ipv4();
     bound.port() == local.port() && (any || bound.ip() == local.ip())
 }

@@ -75,6 +75,8 @@ pub(crate) enum ToSignaller {
         session: String,
         sdp: String,
         of: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        encrypted: bool,
     },
     CloseSession {
         session: String,
@@ -237,6 +239,9 @@ pub(crate) struct Participant {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) kind: ParticipantKind,
+    /// Made by a guest node: that node's hidden participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) guest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resume: Option<String>,
 }
@@ -249,6 +254,8 @@ pub(crate) struct Track {
     pub(crate) codec: String,
     #[serde(default)]
     pub(crate) muted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) encrypted: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -33,6 +33,15 @@ pub(crate) enum CapsError {
     },
 }
 
+/// Field of caps: payloads are encrypted end to end. It is left out where they are not, so that it is in nobody's way.
+const ENCRYPTED: &str = "encrypted";
+
+/// Whether caps say that payloads are encrypted end to end, as those of a pad on which such a track leaves a room do.
+pub(crate) fn is_encrypted(caps: &gst::CapsRef) -> bool {
+    let field = |s: &gst::StructureRef| s.get::<bool>(ENCRYPTED).unwrap_or(false);
+    caps.structure(0).is_some_and(field)
+}
+
 /// Encoding names as caps write them: in upper case.
 pub(crate) fn encoding_name(codec: Codec) -> String {
     codec.as_str().to_ascii_uppercase()
@@ -155,6 +164,9 @@ pub(crate) fn of_packet(params: Option<&PayloadParams>, packet: &MediaPacket) ->
         .field("encoding-name", encoding_name(codec))
         .field("payload", i32::from(packet.payload_type))
         .field("ssrc", packet.ssrc());
+    if packet.encrypted {
+        caps = caps.field(ENCRYPTED, true);
+    }
     let params = params.filter(|params| params.codec == codec);
     if let Some(channels) = params.and_then(|params| params.channels) {
         caps = caps.field("encoding-params", channels.to_string());
@@ -216,6 +228,15 @@ mod tests {
             (opus.codec, opus.channels, opus.fmtp.as_str()),
             (Codec::Opus, Some(2), "sprop-stereo=1")
         );
+    }
+
+    #[test]
+    fn caps_say_what_is_encrypted() {
+        gst::init().expect("GStreamer starts");
+        let says = |caps| is_encrypted(&gst::Caps::from_str(caps).expect("caps"));
+        assert!(says("application/x-rtp,encrypted=true"));
+        assert!(!says("application/x-rtp,encrypted=false"));
+        assert!(!says("application/x-rtp"));
     }
 
     #[test]

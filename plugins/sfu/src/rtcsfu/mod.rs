@@ -21,13 +21,17 @@
 //!
 //! Everybody in the room `demo` now sees and hears a participant called `bars`.
 //!
+//! A track with the pad property `encrypted`, or whose caps have `encrypted=true`, is encrypted end to end (SFrame, an encoded transform):
+//! its payloads pass as they are, and layers and keyframes are not looked for in them.
+//!
 //! ## Src pads
 //!
 //! Request pads `video_%s` and `audio_%s` exist at once; caps and data come when that participant publishes. `%s` is the name
 //! of a participant, which means its first track of the kind, or `participant.track`. Names that cannot be part of a
 //! pad name can be set with the pad properties `participant` and `track` instead. Buffers hold whole RTP packets in order,
 //! lost ones repaired where they can be; video starts with a keyframe. Their times are those of the capture, by the sender
-//! reports of the publisher, so audio and video of a participant are in sync in any muxer:
+//! reports of the publisher, so audio and video of a participant are in sync in any muxer. Where a track is encrypted end to end the
+//! caps have `encrypted=true`, and what comes first is a keyframe only where dependency descriptors tell:
 //!
 //! ```text
 //! gst-launch-1.0 -e rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo \
@@ -63,8 +67,9 @@
 //! action signal `send-data`. Its options are a structure with any of `room`, `from` (the name of a participant for whom this process
 //! speaks; receivers see an empty sender without) and `to` (the name of the only one who shall get it). It returns false when the
 //! message can never be sent, and posts a warning when a participant named is not there. A message has at most 256 KiB.
-//! All this is so in rooms that the element serves; in one that another node serves there are no messages, and what is sent is refused
-//! with a warning.
+//! In a room that another node serves, messages go through that node. There the element speaks in the names of its own participants
+//! only, or in nobody's, and what it sends before it is connected waits, up to 512 KiB. Of a message that another element sent without
+//! `from`, `data-received` has an empty participant.
 //!
 //! Pads do the same without an application. On a request pad `data_src_%s`, where `%s` is a label, each message comes out as one
 //! buffer, text as `text/x-raw` and the rest as `application/octet-stream`; its `GstRtcSfuMessageMeta` says `room`,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pad on which a local source enters the room.
 
+mod labels;
 mod message;
 
 use super::clock::ClockSample;
@@ -12,21 +13,13 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_rtc_core::media::PayloadParams;
+use labels::Labels;
 use message::Messages;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a buffer that waits in PAUSED looks whether the pipeline is being stopped.
 const STOP_CHECK: Duration = Duration::from_millis(20);
-
-/// What the application says of the track.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Labels {
-    pub(super) room: Option<String>,
-    pub(super) participant: Option<String>,
-    pub(super) track: Option<String>,
-    pub(super) audience: Option<String>,
-}
 
 /// A track of the hub.
 #[derive(Clone)]
@@ -44,6 +37,8 @@ struct State {
     eos: bool,
     segment: gst::FormattedSegment<gst::ClockTime>,
     payload: Option<PayloadParams>,
+    /// The caps say that payloads are encrypted end to end.
+    encrypted: bool,
     published: Option<Published>,
     /// The labels have changed since.
     stale: bool,
@@ -199,7 +194,9 @@ impl SinkPad {
             participant,
             track,
             audience,
+            encrypted,
         } = self.obj().labels();
+        let encrypted = encrypted || self.lock().encrypted;
         let kind = payload.codec.kind();
         let participant = participant.unwrap_or_else(|| element.obj().name().to_string());
         let track = track.unwrap_or_else(|| element.free_track_name(&participant, kind));
@@ -210,6 +207,7 @@ impl SinkPad {
             kind,
             payload,
             audience,
+            encrypted,
         };
         let id = hub.publish(request).map_err(|error| {
             let name = self.obj().name();
@@ -275,7 +273,13 @@ impl SinkPad {
                 return false;
             }
         };
-        let changed = self.lock().payload.replace(payload.clone()) != Some(payload.clone());
+        let encrypted = caps::is_encrypted(caps);
+        let changed = {
+            let mut state = self.lock();
+            let before = state.payload.replace(payload.clone());
+            let was_encrypted = std::mem::replace(&mut state.encrypted, encrypted);
+            before.as_ref() != Some(&payload) || was_encrypted != encrypted
+        };
         if changed {
             self.obj().unpublish();
         }
@@ -348,29 +352,27 @@ impl ObjectImpl for SinkPad {
                     "Audience",
                     "Name of the only participant who receives the track. Unset: everybody else in the room",
                 ),
+                glib::ParamSpecBoolean::builder("encrypted")
+                    .nick("Encrypted")
+                    .blurb(
+                        "The payloads are encrypted end to end: they are neither read nor changed, and only who has the key \
+                         can show them. So are those whose caps have encrypted=true",
+                    )
+                    .mutable_playing()
+                    .build(),
             ]
         });
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let text = value
-            .get::<Option<String>>()
-            .expect("GObject checked the type")
-            .filter(|text| !text.is_empty());
         {
             let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-            let label = match pspec.name() {
-                "room" => &mut labels.room,
-                "participant" => &mut labels.participant,
-                "track" => &mut labels.track,
-                "audience" => &mut labels.audience,
-                name => unreachable!("no property {name}"),
-            };
-            if *label == text {
+            let before = labels.clone();
+            labels.set(pspec.name(), value);
+            if *labels == before {
                 return;
             }
-            *label = text;
         }
         // The streaming thread publishes it again with its next packet.
         let mut state = self.lock();
@@ -378,14 +380,7 @@ impl ObjectImpl for SinkPad {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let labels = self.obj().labels();
-        match pspec.name() {
-            "room" => labels.room.to_value(),
-            "participant" => labels.participant.to_value(),
-            "track" => labels.track.to_value(),
-            "audience" => labels.audience.to_value(),
-            name => unreachable!("no property {name}"),
-        }
+        self.obj().labels().value(pspec.name())
     }
 }
 

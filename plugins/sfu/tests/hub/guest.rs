@@ -2,12 +2,15 @@
 //! Two nodes in one room: the guest dials the home node, with real media in both directions. The test relays, as a signaller does.
 
 use crate::signaller::{Link, Signaller};
-use crate::support::{Node, PATIENCE, config, feed, has_media, opus, vp8};
+use crate::support::{Node, PATIENCE, config, feed, has_media, local, media_now, opus, vp8};
 use gst_rtc_core::media::MediaKind;
-use gstrtcsfu::hub::{HubConfig, NodeEvent};
+use gstrtcsfu::hub::{HubConfig, LocalTrack, LocalTrackId, NodeEvent, OwnMessage, TapId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Instant;
+
+/// Sessions between two nodes that exchange no media: the one for messages.
+const CHANNEL: usize = 1;
 
 /// Two nodes and the relay between them.
 struct Pair {
@@ -38,7 +41,7 @@ impl Pair {
         let guest = Node::start(config);
         let mut guest_link = signaller.accept();
         guest_link.open("guest");
-        home_link.say(json!({"type": "participantJoined", "room": "lobby", "id": "hidden", "name": "guest-1", "kind": "viewer"}));
+        home_link.say(json!({"type": "participantJoined", "room": "lobby", "id": "hidden", "name": "guest-1", "kind": "viewer", "guest": "hidden"}));
         let (names, requests, published) = (HashMap::new(), HashMap::new(), Vec::new());
         Pair {
             home,
@@ -137,7 +140,11 @@ fn join(
     let name = message["name"].as_str().expect("a name").to_owned();
     let id = format!("{prefix}-{name}");
     from.say(json!({"type": "joined", "request": message["request"], "id": id}));
-    other.say(json!({"type": "participantJoined", "room": "lobby", "id": id, "name": name, "kind": "local"}));
+    let mut joined = json!({"type": "participantJoined", "room": "lobby", "id": id, "name": name, "kind": "local"});
+    if prefix == "g" {
+        joined["guest"] = json!("hidden");
+    }
+    other.say(joined);
     names.insert(name, id);
 }
 
@@ -175,7 +182,7 @@ fn what_the_guest_publishes_is_received_at_home() {
     });
     // The last goes, and with it the participant.
     pair.guest.hub.unpublish(video);
-    pair.relay(|pair| pair.home.hub.stats().sessions == 0);
+    pair.relay(|pair| pair.home.hub.stats().sessions == CHANNEL);
 }
 
 #[test]
@@ -184,9 +191,8 @@ fn what_the_guest_taps_comes_from_home_and_nothing_else() {
     let video = pair.home.publish("stage", "video", vp8());
     pair.home.publish("other", "video", vp8());
     pair.relay(|pair| pair.published.len() == 2);
-    assert_eq!(
-        pair.guest.hub.stats().sessions,
-        0,
+    assert!(
+        pair.guest.hub.stats().sessions <= CHANNEL,
         "nothing is fetched that nobody taps"
     );
     let tap = pair.guest.tap("stage", MediaKind::Video);
@@ -198,7 +204,24 @@ fn what_the_guest_taps_comes_from_home_and_nothing_else() {
     assert_eq!(pair.guest.tap_started(tap), "video");
     feed(&pair.home, video, &vp8(), || has_media(&pair.guest, tap));
     pair.guest.hub.untap(tap);
-    pair.relay(|pair| pair.guest.hub.stats().sessions == 0 && pair.home.hub.stats().sessions == 0);
+    let is_over = |node: &Node| node.hub.stats().sessions == CHANNEL;
+    pair.relay(|pair| is_over(&pair.guest) && is_over(&pair.home));
+}
+
+#[test]
+fn what_comes_from_more_participants_than_there_are_workers_is_not_mixed_up() {
+    let mut pair = Pair::start();
+    let names = ["one", "two", "three", "four", "five"];
+    let tracks = names.map(|name| pair.home.publish(name, "audio", opus()));
+    let taps = names.map(|name| pair.guest.tap(name, MediaKind::Audio));
+    pair.relay(|pair| pair.guest.hub.stats().tracks == names.len());
+    for (track, tap) in tracks.into_iter().zip(taps) {
+        feed(&pair.home, track, &opus(), || has_media(&pair.guest, tap));
+    }
+    // And again, for those that others may have driven out.
+    for (track, tap) in tracks.into_iter().zip(taps) {
+        feed(&pair.home, track, &opus(), || has_media(&pair.guest, tap));
+    }
 }
 
 #[test]
@@ -215,4 +238,128 @@ fn a_keyframe_asked_for_at_the_guest_is_asked_of_the_pad_at_home() {
         _ => None,
     });
     assert_eq!(asked, video);
+}
+
+/// A track of a node, encrypted end to end.
+fn publish_encrypted(node: &Node, participant: &str) -> LocalTrackId {
+    let track = LocalTrack {
+        encrypted: true,
+        ..local(participant, "video", vp8())
+    };
+    node.hub.publish(track).expect("valid names")
+}
+
+/// Whether what a tap found is encrypted end to end.
+fn is_encrypted(node: &Node, tap: TapId) -> bool {
+    let encrypted = node.expect("TapStarted", |event| match event {
+        NodeEvent::TapStarted {
+            tap: started,
+            encrypted,
+            ..
+        } if started == tap => Some(encrypted),
+        _ => None,
+    });
+    // The event comes before the order to the worker; the answer to this comes after it.
+    node.hub.stats();
+    encrypted
+}
+
+#[test]
+fn what_is_encrypted_end_to_end_stays_so_in_both_directions() {
+    let mut pair = Pair::start();
+    let stage = publish_encrypted(&pair.home, "stage");
+    let camera = publish_encrypted(&pair.guest, "camera");
+    let sound = pair.guest.publish("camera", "audio", opus());
+    let from_home = pair.guest.tap("stage", MediaKind::Video);
+    let from_guest = [MediaKind::Video, MediaKind::Audio].map(|kind| pair.home.tap("camera", kind));
+    // Of the guest's only the track at home counts, which is made of what comes.
+    pair.relay(|pair| pair.published.len() == 3 && pair.guest.hub.stats().tracks == 3);
+    let told = |participant: &str, track: &str| {
+        let mut told = pair.published.iter();
+        let told = told.find(|m| m["participant"] == participant && m["track"]["track"] == track);
+        told.expect("it was published")["track"]["encrypted"].clone()
+    };
+    assert_eq!(told("h-stage", "video"), true);
+    assert_eq!(told("g-camera", "video"), true);
+    assert_eq!(
+        told("g-camera", "audio"),
+        Value::Null,
+        "said only where true"
+    );
+    assert!(is_encrypted(&pair.guest, from_home));
+    assert!(is_encrypted(&pair.home, from_guest[0]));
+    assert!(!is_encrypted(&pair.home, from_guest[1]));
+    feed(&pair.home, stage, &vp8(), || {
+        media_now(&pair.guest, from_home).is_some_and(|p| p.encrypted)
+    });
+    feed(&pair.guest, camera, &vp8(), || {
+        media_now(&pair.home, from_guest[0]).is_some_and(|p| p.encrypted)
+    });
+    feed(&pair.guest, sound, &opus(), || {
+        media_now(&pair.home, from_guest[1]).is_some_and(|p| !p.encrypted)
+    });
+}
+
+fn say(node: &Node, from: Option<&str>, to: Option<&str>, text: &str) {
+    let message = OwnMessage {
+        room: None,
+        from: from.map(str::to_owned),
+        to: to.map(str::to_owned),
+        label: "chat".into(),
+        text: true,
+        payload: text.as_bytes().into(),
+    };
+    node.hub.send_data(message).expect("a valid message");
+}
+
+/// The next message that a node hears: who spoke, and what.
+fn heard(node: &Node) -> (String, String) {
+    node.expect("Data", |event| match event {
+        NodeEvent::Data {
+            participant,
+            label,
+            text,
+            payload,
+            ..
+        } => {
+            assert!(label == "chat" && text);
+            Some((
+                participant,
+                String::from_utf8(payload.to_vec()).expect("text"),
+            ))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn messages_go_between_guest_and_home() {
+    let mut pair = Pair::start();
+    pair.home.publish("stage", "video", vp8());
+    pair.guest.publish("camera", "video", vp8());
+    pair.relay(|pair| pair.published.len() == 2);
+    let told = |from: &str, text: &str| (from.to_owned(), text.to_owned());
+    // The first ones wait until the nodes are connected, which they may not be yet.
+    say(&pair.guest, Some("camera"), None, "from the camera");
+    say(&pair.guest, None, None, "from the guest");
+    assert_eq!(heard(&pair.home), told("camera", "from the camera"));
+    assert_eq!(heard(&pair.home), told("", "from the guest"));
+    say(&pair.home, Some("stage"), None, "from the stage");
+    say(&pair.home, None, None, "from home");
+    assert_eq!(heard(&pair.guest), told("stage", "from the stage"));
+    assert_eq!(heard(&pair.guest), told("", "from home"));
+    // What is for one participant goes to the node that has it.
+    say(&pair.home, None, Some("stage"), "not for the guest");
+    say(&pair.home, None, Some("camera"), "for the camera");
+    assert_eq!(heard(&pair.guest), told("", "for the camera"));
+    say(&pair.guest, None, Some("stage"), "for the stage");
+    assert_eq!(heard(&pair.home), told("", "for the stage"));
+    // Nobody speaks for others.
+    say(&pair.guest, Some("stage"), None, "as if");
+    let refused = |event| match event {
+        NodeEvent::Refused { message, .. } => Some(message),
+        _ => None,
+    };
+    let why = pair.guest.expect("Refused", refused);
+    assert!(why.contains("stage"), "{why}");
 }

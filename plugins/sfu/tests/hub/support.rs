@@ -117,6 +117,7 @@ pub fn local(participant: &str, track: &str, payload: PayloadParams) -> LocalTra
         kind: payload.codec.kind(),
         payload,
         audience: None,
+        encrypted: false,
     }
 }
 
@@ -187,7 +188,13 @@ pub fn feed(
 
 /// Whether media of a tap came since the last call; other events are passed over.
 pub fn has_media(node: &Node, tap: TapId) -> bool {
-    node.events
-        .try_iter()
-        .any(|event| matches!(event, NodeEvent::TapMedia(of, _) if of == tap))
+    media_now(node, tap).is_some()
+}
+
+/// A packet of a tap that came since the last call; other events are passed over.
+pub fn media_now(node: &Node, tap: TapId) -> Option<Arc<MediaPacket>> {
+    node.events.try_iter().find_map(|event| match event {
+        NodeEvent::TapMedia(of, packet) if of == tap => Some(packet),
+        _ => None,
+    })
 }

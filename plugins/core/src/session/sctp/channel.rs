@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::dcep::Open;
-use crate::data::FROM_PROTOCOL;
+use crate::data::{FROM_PROTOCOL, NODE_LABEL};
 use std::sync::Arc;
 
 /// One stream that the peer uses.
@@ -27,6 +27,7 @@ pub(super) struct Opened {
     pub(super) label: Arc<str>,
     /// The peer wants to be told whose messages are.
     pub(super) names_sender: bool,
+    /// It is closed rather than that a message is missed.
     pub(super) reliable: bool,
 }
 
@@ -51,7 +52,8 @@ impl Opened {
         Opened {
             label: open.label.into(),
             names_sender: open.protocol == FROM_PROTOCOL,
-            reliable: open.policy.is_reliable(),
+            // A node that cannot follow misses messages; cut off, it would miss all.
+            reliable: open.policy.is_reliable() && open.label != NODE_LABEL,
         }
     }
 }

@@ -34,6 +34,44 @@ pub(super) struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
+    /// A channel without protocol whose messages arrive, and in order.
+    pub(super) fn reliable(label: &'a str) -> Open<'a> {
+        Open {
+            policy: Policy {
+                unordered: false,
+                kind: ReliabilityType::Reliable,
+                limit: 0,
+            },
+            label,
+            protocol: "",
+        }
+    }
+
+    /// As it is sent, at priority "normal" (RFC 8831 §6.4). `None` when its names are longer than [`MAX_LABEL`].
+    pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
+        let Policy {
+            unordered,
+            kind,
+            limit,
+        } = self.policy;
+        let kind = match kind {
+            ReliabilityType::Reliable => 0,
+            ReliabilityType::Rexmit => 1,
+            ReliabilityType::Timed => 2,
+        };
+        if self.label.len().max(self.protocol.len()) > MAX_LABEL {
+            return None;
+        }
+        let (label, protocol) = (self.label.len() as u16, self.protocol.len() as u16);
+        let mut bytes = vec![OPEN, kind | if unordered { UNORDERED } else { 0 }, 1, 0];
+        bytes.extend_from_slice(&limit.to_be_bytes());
+        bytes.extend_from_slice(&label.to_be_bytes());
+        bytes.extend_from_slice(&protocol.to_be_bytes());
+        bytes.extend_from_slice(self.label.as_bytes());
+        bytes.extend_from_slice(self.protocol.as_bytes());
+        Some(bytes)
+    }
+
     /// `None` when it is another message, malformed, or its names are longer than [`MAX_LABEL`].
     pub(super) fn parse(data: &'a [u8]) -> Option<Open<'a>> {
         let (header, names) = data.split_first_chunk::<12>()?;
@@ -103,6 +141,24 @@ mod tests {
                 }
             );
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let open = Open {
+            policy: Policy {
+                unordered: true,
+                kind: ReliabilityType::Timed,
+                limit: 70_000,
+            },
+            label: "grüße",
+            protocol: "p",
+        };
+        assert_eq!(Open::parse(&open.to_bytes().expect("short")), Some(open));
+        let chat = Open::reliable("chat");
+        assert_eq!(Open::parse(&chat.to_bytes().expect("short")), Some(chat));
+        let long = "x".repeat(MAX_LABEL + 1);
+        assert_eq!(Open::reliable(&long).to_bytes(), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(super) fn spec() -> DataSpec {
         mid: "d".into(),
         port: 5000,
         max_message: MAX_MESSAGE,
+        opens: None,
     }
 }
 
@@ -47,12 +48,16 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new(we_dial: bool) -> Pair {
+        Pair::with(we_dial, spec())
+    }
+
+    pub(super) fn with(we_dial: bool, spec: DataSpec) -> Pair {
         let mut config = EndpointConfig::new();
         config.max_payload_size(MAX_PAYLOAD);
         let endpoint = Endpoint::new(Arc::new(config), Some(Arc::new(ServerConfig::new())));
         let mut pair = Pair {
             now: Instant::now(),
-            ours: Sctp::new(spec(), RATE),
+            ours: Sctp::new(spec, RATE),
             endpoint,
             peer: None,
             events: Vec::new(),

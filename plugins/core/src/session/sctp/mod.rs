@@ -6,7 +6,7 @@
 //! that the sender is held up and nothing is lost; what a peer does not take by [`MAX_QUEUE`]. A message beyond that is dropped on
 //! a channel that may lose some, and closes a reliable one.
 //!
-//! Left out: channels negotiated without DCEP, which tell us no label, and channels that we open.
+//! Left out: channels negotiated without DCEP, which tell us no label. We open at most one, which [`DataSpec::opens`] names.
 
 mod bucket;
 mod channel;
@@ -100,6 +100,8 @@ pub(super) struct Sctp {
     endpoint: Endpoint,
     spec: DataSpec,
     association: Option<(AssociationHandle, Association)>,
+    /// We opened the association, as DTLS clients do.
+    dialled: bool,
     channels: BTreeMap<u16, Channel>,
     /// Streams with messages to read.
     readable: BTreeSet<u16>,
@@ -124,6 +126,7 @@ impl Sctp {
             endpoint: Endpoint::new(Arc::new(config), Some(Arc::new(server))),
             spec,
             association: None,
+            dialled: false,
             channels: BTreeMap::new(),
             readable: BTreeSet::new(),
             bucket: Bucket::new(rate),
@@ -142,6 +145,7 @@ impl Sctp {
             config.transport = transport(&self.spec);
             // Fails for port 0 only. Then the peer may still begin.
             self.association = self.endpoint.connect(config, PEER).ok();
+            self.dialled = true;
             self.collect(now);
         }
     }
@@ -225,6 +229,7 @@ impl Sctp {
 
     fn handle_event(&mut self, event: Event) {
         match event {
+            Event::Connected => self.open_own(),
             Event::Stream(StreamEvent::Opened { id }) => self.stream_opened(id),
             Event::Stream(StreamEvent::Readable { id }) => {
                 self.readable.insert(id);
@@ -240,7 +245,7 @@ impl Sctp {
             // Nobody needs that many. What the streams hold goes with the association.
             return self.end();
         }
-        self.channels.insert(id, Channel::new());
+        self.channels.entry(id).or_insert_with(Channel::new);
     }
 
     fn stream_gone(&mut self, id: u16) {

@@ -65,7 +65,7 @@ impl Sctp {
 
     fn handle_dcep(&mut self, id: u16, message: &[u8]) {
         if message == dcep::ACK {
-            // We open none that could be acknowledged. Some peers acknowledge what they negotiated without DCEP.
+            // Messages may be sent before it comes (RFC 8832 §6). Some peers acknowledge what they negotiated without DCEP.
             return;
         }
         let Some(open) = Open::parse(message) else {

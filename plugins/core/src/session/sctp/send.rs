@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages for the peer.
 
-use super::channel::{Channel, State};
-use super::{MAX_QUEUE, Sctp};
+use super::channel::{Channel, Opened, State};
+use super::dcep::Open;
+use super::{DataEvent, MAX_QUEUE, Sctp};
 use crate::data::{DataMessage, MAX_MESSAGE};
 use sctp_proto::PayloadProtocolIdentifier as Ppid;
 use std::borrow::Cow;
@@ -33,6 +34,29 @@ impl Sctp {
         }
         self.follow(now);
         true
+    }
+
+    /// Opens the channel that we are to open, if there is one. The DTLS client has the even streams, the server the odd ones
+    /// (RFC 8832 §6).
+    pub(super) fn open_own(&mut self) {
+        let Some(label) = self.spec.opens.clone() else {
+            return;
+        };
+        let (id, open) = (u16::from(!self.dialled), Open::reliable(&label));
+        let (Some(bytes), Some((_, association))) = (open.to_bytes(), &mut self.association) else {
+            return;
+        };
+        let written = association
+            .open_stream(id, Ppid::Binary)
+            .and_then(|mut stream| stream.write_with_ppi(&bytes, Ppid::Dcep));
+        if written.is_ok() {
+            let channel = Channel {
+                state: State::Open(Opened::new(&open)),
+                queued: 0,
+            };
+            self.channels.insert(id, channel);
+            self.events.push_back(DataEvent::Opened(label));
+        }
     }
 
     fn channel(&self, label: &str) -> Option<(u16, bool, bool)> {

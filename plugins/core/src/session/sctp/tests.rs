@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Against a peer that may do what no honest one does, in virtual time.
 
+use super::dcep::Open;
 use super::lab::*;
 use super::*;
-use crate::data::{DataMessage, FROM_PROTOCOL, MAX_LABEL};
+use crate::data::{DataMessage, FROM_PROTOCOL, MAX_LABEL, NODE_LABEL};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sctp_proto::{PayloadProtocolIdentifier as Ppid, ReliabilityType};
@@ -61,6 +62,53 @@ fn a_channel_opens_carries_both_ways_and_closes() {
         pair.open(0, RELIABLE, "again", "");
         assert_eq!(pair.events.last(), Some(&DataEvent::Opened("again".into())));
         assert_eq!(pair.ours.stats().channels, 1);
+    }
+}
+
+#[test]
+fn a_channel_that_we_open_carries_both_ways() {
+    for (we_dial, stream) in [(true, 0), (false, 1)] {
+        let mut pair = Pair::with(we_dial, opening("chat"));
+        assert_eq!(pair.events, [DataEvent::Opened("chat".into())]);
+        let (id, ppid, open) = pair.read.remove(0);
+        assert_eq!((id, ppid), (stream, Ppid::Dcep));
+        assert_eq!(open, Open::reliable("chat").to_bytes().expect("short"));
+        assert!(pair.send(&message("chat", b"before it is acknowledged")));
+        pair.peer_writes(stream, Ppid::Dcep, &[2]);
+        pair.peer_writes(stream, Ppid::Binary, b"hello");
+        pair.run(Duration::from_millis(100));
+        assert_eq!(pair.read[0].2, b"before it is acknowledged");
+        let hello = Message {
+            label: "chat".into(),
+            text: false,
+            payload: (*b"hello").into(),
+        };
+        assert_eq!(pair.events[1..], [DataEvent::Message(hello)]);
+        assert_eq!(pair.ours.stats().invalid, 0);
+        // The peer opens others beside it.
+        pair.open(stream + 1, RELIABLE, "game", "");
+        assert_eq!(pair.ours.stats().channels, 2);
+    }
+}
+
+#[test]
+fn a_node_that_does_not_follow_misses_messages_and_keeps_its_channel() {
+    let mut pair = Pair::with(true, opening(NODE_LABEL));
+    pair.deaf = true;
+    for _ in 0..40 {
+        assert!(pair.send(&message(NODE_LABEL, &[7; 64 * 1024])));
+    }
+    pair.deaf = false;
+    pair.run(Duration::from_secs(30));
+    let stats = pair.ours.stats();
+    assert!(stats.dropped > 0 && stats.cut_off == 0, "{stats:?}");
+    assert_eq!(stats.channels, 1);
+}
+
+fn opening(label: &str) -> DataSpec {
+    DataSpec {
+        opens: Some(label.into()),
+        ..spec()
     }
 }
 

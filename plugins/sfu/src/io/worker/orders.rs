@@ -104,6 +104,14 @@ impl Worker {
             } => {
                 engine.prefer(now, session, &mid, preference);
             }
+            Command::AddSockets(sockets) => {
+                sockets.into_iter().for_each(|socket| self.serve(socket));
+            }
+            Command::RemoveSockets(addresses) => {
+                // What sessions say last is sent before.
+                self.put_out(now);
+                self.forsake(&addresses);
+            }
             Command::Tap(track, tap) => self.tap(now, track, tap),
             Command::Untap(track, tap) => self.untap(now, track, tap),
             Command::RequestKeyframe(track) => engine.request_keyframe(now, track),

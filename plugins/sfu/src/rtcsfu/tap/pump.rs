@@ -240,12 +240,13 @@ impl Pump {
         packet: Arc<MediaPacket>,
         clock: &ClockSample,
     ) -> Result<(), gst::FlowError> {
-        let description = &packet.description;
+        // Where nobody can say at which picture decoding begins, it begins with any.
+        let keyframe = packet.description.keyframe || packet.is_opaque();
         if !self.layer.takes(
             packet.arrival,
             packet.layer,
-            description.keyframe,
-            description.resolution,
+            keyframe,
+            packet.description.resolution,
         ) {
             return Ok(());
         }
@@ -270,7 +271,7 @@ impl Pump {
             Incoming {
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
-                keyframe: packet.description.keyframe,
+                keyframe,
                 estimate,
                 value: packet,
             },
