@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts the parts together: feedback in, an estimate out.
 
+use super::bucket::Bucket;
 use super::delay::{DelayDetector, Usage};
 use super::groups::Groups;
 use super::loss::{LossControl, Tally};
@@ -56,6 +57,7 @@ pub struct Estimator {
     loss: LossControl,
     queue: Queue,
     prober: Prober,
+    bucket: Bucket,
     settings: Settings,
     wanted: u64,
     round_trip: Duration,
@@ -82,6 +84,7 @@ impl Estimator {
             loss: LossControl::default(),
             queue: Queue::default(),
             prober: Prober::new(micros(epoch, now)),
+            bucket: Bucket::default(),
             settings,
             wanted: 0,
             round_trip: FIRST_ROUND_TRIP,
@@ -140,6 +143,7 @@ impl Estimator {
         if cluster != 0 {
             self.prober.sent(at, bytes);
         }
+        self.bucket.sent(bytes);
         self.log.push(at, bytes, cluster)
     }
 
@@ -160,6 +164,10 @@ impl Estimator {
         if verdict == Usage::Over {
             (self.settled, self.limited) = (true, true);
             self.prober.postpone(at);
+            let capacity = self.throughput.of_full_path().unwrap_or(0);
+            self.bucket.full(at, capacity, self.queue.delay());
+        } else if let Some(rate) = self.throughput.rate() {
+            self.bucket.arrives(at, rate);
         }
         self.judge_probe(at);
         let arriving = match verdict {
@@ -189,7 +197,14 @@ impl Estimator {
         if over || self.loss.is_high() {
             self.prober.postpone(at);
         }
-        self.prober.poll(at, self.current(), self.wanted)
+        let bucket = self.bucket.size();
+        if self
+            .prober
+            .begin_due(at, self.current(), self.wanted, bucket)
+        {
+            self.bucket.begin(at);
+        }
+        self.prober.poll(at)
     }
 
     /// When to call [`poll`](Self::poll) next.
@@ -333,6 +348,9 @@ impl Estimator {
         };
         self.settled = true;
         self.limited |= shown.filled;
+        if !shown.filled {
+            self.bucket.shown(shown.rate);
+        }
         if !self.loss.is_high() {
             self.rate
                 .probed(at, shown.rate, shown.filled, self.throughput.rate());

@@ -12,6 +12,7 @@
 //! Rates are bit/s of SRTP datagrams, without UDP and IP headers. Left out: congestion windows, ECN.
 
 mod allocate;
+mod bucket;
 mod delay;
 mod estimator;
 mod groups;

@@ -7,6 +7,10 @@ use super::sent::Sent;
 /// A cluster is sent in steps so far apart, µs, and this many of them: 24 ms of the rate in 20 ms.
 const STEP: u64 = 4_000;
 const STEPS: u32 = 6;
+/// Where a bucket has to be emptied first it takes longer, but never more than this.
+const MOST_STEPS: u32 = 200;
+/// And then there is more time between clusters, µs.
+const BUCKET_INTERVAL: u64 = 12_000_000;
 /// Reports about a cluster are awaited so long, µs.
 const PATIENCE: u64 = 1_000_000;
 /// Time between clusters, and after one that showed nothing new, µs.
@@ -36,6 +40,8 @@ struct Cluster {
     estimate: u64,
     begin: u64,
     steps: u32,
+    /// Steps it has.
+    length: u32,
     sent: Tally,
     first_sent: u64,
     last_sent: u64,
@@ -46,6 +52,8 @@ struct Cluster {
     first_arrival: i64,
     last_arrival: i64,
     first_bytes: u64,
+    /// When the first of those that arrived was sent.
+    first_of_arrived: u64,
 }
 
 /// What a cluster has shown.
@@ -107,11 +115,13 @@ impl Prober {
         }
     }
 
-    /// Bytes of padding to be sent now, on top of what was sent anyway; 0: none. `wanted` is what the peer could use.
-    pub(super) fn poll(&mut self, now: u64, estimate: u64, wanted: u64) -> usize {
-        if self.cluster.is_none() && now >= self.next {
-            self.begin(now, estimate, wanted);
-        }
+    /// Begins a cluster if one is due. `wanted` is what the peer could use, `bucket` what the path takes at once, in bytes.
+    pub(super) fn begin_due(&mut self, now: u64, estimate: u64, wanted: u64, bucket: u64) -> bool {
+        self.cluster.is_none() && now >= self.next && self.begin(now, estimate, wanted, bucket)
+    }
+
+    /// Bytes of padding to be sent now, on top of what was sent anyway; 0: none.
+    pub(super) fn poll(&mut self, now: u64) -> usize {
         let Some(cluster) = &mut self.cluster else {
             return 0;
         };
@@ -145,7 +155,7 @@ impl Prober {
     pub(super) fn received(&mut self, sent: &Sent, arrival: i64) {
         if let Some(cluster) = self.cluster_of(sent) {
             cluster.settled += u32::from(!sent.was_lost);
-            cluster.arrived(u64::from(sent.bytes), arrival);
+            cluster.arrived(sent, arrival);
         }
     }
 
@@ -161,6 +171,13 @@ impl Prober {
         let cluster = self.cluster.take_if(|cluster| cluster.is_complete(now))?;
         let result = cluster.rate();
         let of = |share: f64, rate: u64| (rate as f64 * share) as u64;
+        if cluster.length > STEPS {
+            // A rate with what was in the bucket is none of the path.
+            let result = result.filter(|shown| !shown.filled);
+            let passed = result.is_some_and(|shown| shown.rate >= of(GO_ON, cluster.aim));
+            self.next = if passed { now } else { now + BUCKET_INTERVAL };
+            return result;
+        }
         self.next = match result.map(|shown| shown.rate) {
             Some(rate) if rate >= of(GO_ON, cluster.aim) => now,
             Some(rate) if rate >= of(NEWS, cluster.estimate) => now + INTERVAL,
@@ -176,15 +193,20 @@ impl Prober {
             .filter(|cluster| sent.cluster == cluster.id)
     }
 
-    fn begin(&mut self, now: u64, estimate: u64, wanted: u64) {
+    fn begin(&mut self, now: u64, estimate: u64, wanted: u64, bucket: u64) -> bool {
         let factor = if self.first { FIRST_FACTOR } else { FACTOR };
         let aim = ((estimate as f64 * factor) as u64).max(LEAST).min(wanted);
         if aim as f64 <= estimate as f64 * 1.05 {
-            return;
+            return false;
         }
+        let emptied = bucket * 8_000_000 / (aim - estimate);
+        let length = STEPS + (emptied / STEP) as u32;
         self.first = false;
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        self.cluster = Some(Cluster::new(self.last_id, aim, estimate, now));
+        let mut cluster = Cluster::new(self.last_id, aim, estimate, now);
+        cluster.length = length.min(MOST_STEPS);
+        self.cluster = Some(cluster);
+        true
     }
 }
 
@@ -196,6 +218,7 @@ impl Cluster {
             estimate,
             begin: now,
             steps: 0,
+            length: STEPS,
             sent: Tally::default(),
             first_sent: now,
             last_sent: now,
@@ -205,11 +228,12 @@ impl Cluster {
             first_arrival: 0,
             last_arrival: 0,
             first_bytes: 0,
+            first_of_arrived: 0,
         }
     }
 
     fn is_sending(&self) -> bool {
-        self.steps < STEPS
+        self.steps < self.length
     }
 
     fn step(&mut self, now: u64) -> usize {
@@ -234,9 +258,16 @@ impl Cluster {
         self.sent.add(bytes);
     }
 
-    fn arrived(&mut self, bytes: u64, arrival: i64) {
+    fn arrived(&mut self, packet: &Sent, arrival: i64) {
+        let bytes = u64::from(packet.bytes);
         if self.arrived.packets == 0 || arrival < self.first_arrival {
             (self.first_arrival, self.first_bytes) = (arrival, bytes);
+            self.first_of_arrived = packet.at;
+        }
+        let took = packet.at.saturating_sub(self.first_of_arrived);
+        if arrival - self.first_arrival > (took + FILLED) as i64 {
+            // More would only make the queue longer.
+            self.steps = self.length;
         }
         if self.arrived.packets == 0 || arrival > self.last_arrival {
             self.last_arrival = arrival;
@@ -277,7 +308,8 @@ mod tests {
         let mut packets = Vec::new();
         let mut now = start;
         loop {
-            let mut bytes = prober.poll(now, estimate, u64::MAX);
+            prober.begin_due(now, estimate, u64::MAX, 0);
+            let mut bytes = prober.poll(now);
             while bytes > 0 {
                 let packet = bytes.clamp(50, 250);
                 let cluster = prober.current_or_last();
@@ -331,7 +363,8 @@ mod tests {
     #[test]
     fn nothing_is_sent_where_nothing_more_is_wanted() {
         let mut prober = Prober::new(0);
-        assert_eq!(prober.poll(0, 1_000_000, 900_000), 0);
+        assert!(!prober.begin_due(0, 1_000_000, 900_000, 0));
+        assert_eq!(prober.poll(0), 0);
         assert_eq!(prober.timeout(), None);
     }
 
@@ -339,7 +372,8 @@ mod tests {
     fn a_cluster_that_got_lost_shows_nothing_and_is_given_up() {
         let mut prober = Prober::new(0);
         for step in 0..6 {
-            let bytes = prober.poll(step * STEP, 1_000_000, u64::MAX);
+            prober.begin_due(step * STEP, 1_000_000, u64::MAX, 0);
+            let bytes = prober.poll(step * STEP);
             prober.sent(step * STEP, bytes);
         }
         assert_eq!(prober.result(500_000), None);

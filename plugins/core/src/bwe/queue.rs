@@ -69,6 +69,11 @@ impl Queue {
         self.delay > LEAST
     }
 
+    /// How late even the luckiest packet of the newest report was, µs.
+    pub(super) fn delay(&self) -> u64 {
+        self.delay.max(0) as u64
+    }
+
     /// Says what to do about it, given the round trip in µs.
     pub(super) fn order(&mut self, now: u64, round_trip: u64) -> Order {
         match self.state {
@@ -100,9 +105,8 @@ impl Queue {
         let begun = match since {
             Some(begun) if now >= begun + PATIENCE => {
                 // What is in the queue now has to leave it before anything can be seen.
-                let queued = self.delay.max(0) as u64;
                 self.state = State::Trial {
-                    end: now + round_trip + queued + TRIAL,
+                    end: now + round_trip + self.delay() + TRIAL,
                     before: self.delay,
                 };
                 return Order::Drain;

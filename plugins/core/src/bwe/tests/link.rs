@@ -18,6 +18,8 @@ pub(super) struct Shape {
     pub(super) queue: u64,
     /// How long at most the receiver's processor leaves a packet lying.
     pub(super) busy: u64,
+    /// Bytes that pass at once after a time of less, as the buckets of access links let them.
+    pub(super) bucket: u64,
 }
 
 impl Shape {
@@ -30,6 +32,7 @@ impl Shape {
             burst: (0.0, 1.0),
             queue: 300_000,
             busy: 0,
+            bucket: 0,
         }
     }
 }
@@ -75,12 +78,13 @@ impl Link {
             self.dropped += 1;
             return None;
         }
-        self.free = self.free.max(now) + took;
+        let saved = self.shape.bucket * 8_000_000 / self.shape.rate;
+        self.free = self.free.max(now.saturating_sub(saved)) + took;
         if self.is_lost() {
             return None;
         }
         let jitter = self.random.random_range(0..=self.shape.jitter);
-        let arrival = self.free + self.shape.delay + jitter;
+        let arrival = self.free.max(now) + self.shape.delay + jitter;
         self.last_arrival = self.last_arrival.max(self.noticed(arrival));
         Some(self.last_arrival)
     }

@@ -29,6 +29,32 @@ fn settles_within_15_percent_under_the_capacity_in_10_s() {
 }
 
 #[test]
+fn a_bucket_of_tokens_is_no_wide_link() {
+    for bucket in [4_000, 8_000, 16_000] {
+        for rate in RATES {
+            let shape = Shape {
+                bucket,
+                ..Shape::of(rate)
+            };
+            let mut call = Call::new(shape, Media::Elastic(20_000_000), rate);
+            call.run(10);
+            let report = call.run(60);
+            let (share, queueing) = (report.mean() * 100 / rate, report.queueing_p95());
+            assert!(
+                (85..=102).contains(&share),
+                "{share} % of {rate} with {bucket}"
+            );
+            assert!(queueing < 150, "{queueing} ms at {rate} with {bucket}");
+            // What layers leave free is not used, and so is not known as well; but it must not cost anything.
+            let mut call = Call::new(shape, Media::Layers(LAYERS), rate);
+            call.run(10);
+            let queueing = call.run(60).queueing_p95();
+            assert!(queueing < 100, "{queueing} ms at {rate} with {bucket}");
+        }
+    }
+}
+
+#[test]
 fn jitter_and_a_little_loss_do_not_matter() {
     for (seed, rate) in RATES.into_iter().enumerate() {
         let shape = Shape {
