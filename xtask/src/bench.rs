@@ -7,18 +7,22 @@ mod turn;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{cargo, run, target_directory};
+use crate::command::{cargo, output, run, target_directory};
 use crate::packages;
 
-/// One publisher to many: steady forwarding, with the floor before and after.
-const FORWARDING: [&str; 6] = [
+/// One publisher to many: steady forwarding. With keyframes at this distance the history of the stream is as large before the subscribers
+/// come as after, and so not counted as theirs.
+const FORWARDING: [&str; 7] = [
     "--subscribers",
     "100",
     "--duration",
     "10s",
-    "--floor",
+    "--keyframe-interval",
+    "5s",
     "--spinners",
 ];
+/// Pairs of runs that are compared.
+const PAIRS: usize = 3;
 /// Many at once: how long joining takes.
 const JOINING: [&str; 7] = [
     "--subscribers",
@@ -67,8 +71,9 @@ fn forwarding(program: &Path) -> Result<(), String> {
     ]))?;
     heading("server: 1 publisher, 100 subscribers, and the floor");
     run(Command::new(program)
-        .args(["load", "--spawn"])
+        .args(["load", "--spawn", "--floor"])
         .args(FORWARDING))?;
+    choosing(program)?;
     heading("server: 300 subscribers join within one second");
     run(Command::new(program)
         .args(["load", "--spawn"])
@@ -76,6 +81,38 @@ fn forwarding(program: &Path) -> Result<(), String> {
     heading("page: from the click to the first picture, in Chromium");
     let built = program.parent().unwrap_or(program);
     run(cargo(&["run", "--quiet", "--bin", "first-picture"]).env("GST_RTC_TEST_BUILD", built))
+}
+
+/// What it costs to estimate and divide the bandwidth towards every subscriber, and to choose by that.
+fn choosing(program: &Path) -> Result<(), String> {
+    heading("server: CPU time per packet, beside the same without estimation (budget 15 % more)");
+    let mut more = Vec::new();
+    for _ in 0..PAIRS {
+        let with = cpu_per_packet(program, &[])?;
+        let without = cpu_per_packet(program, &["--no-estimation"])?;
+        println!("  {with:.2} µs, without {without:.2} µs");
+        more.push(with / without - 1.0);
+    }
+    more.sort_by(f64::total_cmp);
+    println!("  {:+.1} % (median of {PAIRS})", more[PAIRS / 2] * 100.0);
+    Ok(())
+}
+
+/// In µs, as the load tester reports it.
+fn cpu_per_packet(program: &Path, more: &[&str]) -> Result<f64, String> {
+    let mut load = Command::new(program);
+    load.args(["load", "--spawn", "--json"])
+        .args(FORWARDING)
+        .args(more);
+    let report = output(&mut load).ok_or("gst-rtc load has failed; run it alone to see why")?;
+    let (_, rest) = report
+        .split_once("\"cpu_per_packet\":")
+        .ok_or_else(|| format!("the report names no CPU time:\n{report}"))?;
+    let number = rest.split([',', '}']).next().unwrap_or_default();
+    number
+        .trim()
+        .parse()
+        .map_err(|_| format!("no number: {number}"))
 }
 
 fn mixing() -> Result<(), String> {

@@ -2,7 +2,7 @@
 //! An engine with one publisher and many subscribers, connected in memory by real handshakes.
 
 use super::cpu_time::CpuTime;
-use super::media;
+use super::media::{Encoding, Kind, Part};
 use gst_rtc_core::engine::{Assign, Engine, EngineConfig, Flush, Limits, SessionSpec, TrackSpec};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
 use gst_rtc_core::media::{
@@ -19,39 +19,52 @@ use std::time::{Duration, Instant};
 
 const ROOM: RoomId = RoomId(1);
 const TRACK: TrackId = TrackId(1);
+/// SSRC of what a subscriber is sent.
+pub(crate) const SSRC: u32 = 1000;
 /// Virtual time of one step while connecting.
 const STEP: Duration = Duration::from_millis(5);
 /// Virtual time between packets: so little that no timer is due while measuring.
 const GAP: Duration = Duration::from_nanos(100);
 
 pub(crate) struct Room {
-    now: Instant,
-    engine: Engine,
+    pub(crate) now: Instant,
+    pub(crate) engine: Engine,
     /// The publisher, then the subscribers.
-    clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) kind: Kind,
     certificate: Arc<Certificate>,
-    sequence: u64,
     subscribers: usize,
 }
 
-struct Client {
-    addr: SocketAddr,
-    session: Session,
+pub(crate) struct Client {
+    pub(crate) addr: SocketAddr,
+    pub(crate) session: Session,
 }
 
 impl Client {
-    fn path(&self) -> Path {
+    /// Its path as the server sees it.
+    pub(crate) fn path(&self) -> Path {
         Path {
             proto: Proto::Udp,
             local: server(),
             remote: self.addr,
         }
     }
+
+    /// The same as it sees it.
+    pub(crate) fn own_path(&self) -> Path {
+        Path {
+            proto: Proto::Udp,
+            local: self.addr,
+            remote: server(),
+        }
+    }
 }
 
 impl Room {
-    /// Everybody is connected and has got the first keyframe.
-    pub(crate) fn new(subscribers: usize) -> Room {
+    /// Everybody is connected.
+    pub(crate) fn new(kind: Kind, subscribers: usize) -> Room {
         let now = Instant::now();
         let certificate = Arc::new(Certificate::generate().expect("a certificate"));
         let config = EngineConfig {
@@ -67,18 +80,18 @@ impl Room {
             now,
             engine,
             clients: Vec::new(),
+            encodings: kind.encodings(),
+            kind,
             certificate,
-            sequence: 0,
             subscribers,
         };
         room.add_publisher();
         (0..subscribers).for_each(|_| room.add_subscriber());
         room.connect();
-        room.round(1);
         room
     }
 
-    /// Publishes `packets` at once and forwards them; the CPU time that took.
+    /// Publishes `packets` of the first encoding at once and forwards them; the CPU time that took.
     pub(crate) fn round(&mut self, packets: usize) -> Duration {
         let sealed: Vec<Vec<u8>> = (0..packets).map(|_| self.next_packet()).collect();
         let path = self.clients[0].path();
@@ -115,60 +128,57 @@ impl Room {
 
     fn next_packet(&mut self) -> Vec<u8> {
         self.now += GAP;
-        self.sequence += 1;
-        let mut packet = media::vp8(
-            self.sequence as u16,
-            (self.sequence / 5) as u16,
-            self.sequence == 1,
-        );
+        let sequence = self.encodings[0].sequence;
+        let begins = sequence == 1;
+        let part = Part {
+            first: begins,
+            last: false,
+            keyframe: begins,
+        };
+        self.packet(0, (sequence / 5) as u16, part)
+    }
+
+    /// The next packet of an encoding, as the publisher sends it.
+    pub(crate) fn packet(&mut self, encoding: usize, picture: u16, part: Part) -> Vec<u8> {
+        let encoding = &mut self.encodings[encoding];
+        let index = encoding.sequence;
+        let (mut packet, header) = encoding.packet(picture, part);
         let len = packet.len();
         packet.resize(len + SRTP_OVERHEAD, 0);
         let publisher = &mut self.clients[0].session;
         publisher
-            .seal_rtp(&mut packet, media::HEADER, len, self.sequence)
+            .seal_rtp(&mut packet, header, len, index)
             .expect("connected");
         packet
     }
 
     fn add_publisher(&mut self) {
         self.engine.add_participant(ROOM, ParticipantId(0));
-        let receive = ReceiveSpec {
-            mid: "0".into(),
-            kind: MediaKind::Video,
-            payloads: media::payloads(),
-            extensions: media::extensions(),
-            ssrcs: vec![SsrcDescription {
-                ssrc: media::SSRC,
-                rtx: None,
-                cname: None,
-            }],
-            rids: Vec::new(),
-        };
         let track = TrackSpec {
             id: TRACK,
             participant: ParticipantId(0),
             name: "video".into(),
             kind: MediaKind::Video,
-            payloads: media::payloads(),
+            payloads: self.kind.payloads(),
             audience: None,
             home: 0,
             encrypted: false,
         };
         self.engine.add_track(self.now, track);
-        self.open(vec![(TRACK, receive)], Vec::new());
+        self.open(vec![(TRACK, self.kind.receive())], Vec::new());
     }
 
     fn add_subscriber(&mut self) {
         let ssrc = SsrcDescription {
-            ssrc: 1000,
-            rtx: Some(1001),
+            ssrc: SSRC,
+            rtx: Some(SSRC + 1),
             cname: Some("room".into()),
         };
         let slot = SlotSpec {
             mid: "0".into(),
             kind: MediaKind::Video,
-            payloads: media::payloads(),
-            extensions: media::extensions(),
+            payloads: self.kind.payloads(),
+            extensions: self.kind.extensions(),
             ssrc,
         };
         self.engine
@@ -244,11 +254,7 @@ impl Room {
             busy = false;
             for client in &mut self.clients {
                 while let Some(mut transmit) = client.session.poll_transmit() {
-                    let path = Path {
-                        local: server(),
-                        remote: client.addr,
-                        proto: Proto::Udp,
-                    };
+                    let path = client.path();
                     self.engine
                         .handle_datagram(self.now, path, &mut transmit.data);
                     busy = true;
@@ -272,11 +278,7 @@ impl Room {
         arena.clear();
         for (remote, mut data) in datagrams.iter().cloned() {
             if let Some(client) = self.clients.iter_mut().find(|client| client.addr == remote) {
-                let path = Path {
-                    proto: Proto::Udp,
-                    local: remote,
-                    remote: server(),
-                };
+                let path = client.own_path();
                 client.session.handle_datagram(self.now, path, &mut data);
             }
         }
