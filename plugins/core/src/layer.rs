@@ -7,6 +7,9 @@
 
 use std::cmp::Ordering;
 
+/// Encodings a track may have (the three of simulcast, and one to spare).
+pub const MAX_ENCODINGS: u8 = 4;
+
 /// One way to forward a track: an encoding, up to a spatial and a temporal layer of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Layer {

@@ -69,7 +69,7 @@ impl Engine {
 
     /// Removes a track; the slots that showed it take others.
     pub fn remove_track(&mut self, now: Instant, id: TrackId) {
-        self.local.remove(&id);
+        self.local.retain(|(track, _), _| *track != id);
         let Some(track) = self.router.remove_track(id) else {
             return;
         };

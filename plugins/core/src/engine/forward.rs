@@ -4,6 +4,7 @@
 use super::timers::Due;
 use super::{Engine, EngineEvent};
 use crate::id::TrackId;
+use crate::layer::MAX_ENCODINGS;
 use crate::media::MediaKind;
 use crate::packet::MediaPacket;
 use crate::router::Subscriber;
@@ -131,10 +132,17 @@ impl Engine {
         self.cursor.subscriber = 0;
     }
 
-    /// A subscriber, a pad or another worker needs a keyframe of a track.
+    /// A subscriber or a pad needs a keyframe of a track.
     pub fn request_keyframe(&mut self, now: Instant, id: TrackId) {
         if let Some(best) = self.router.track(id).map(|track| track.view().best) {
             self.request_keyframes(now, id, 1 << best);
+        }
+    }
+
+    /// Another worker needs a keyframe of one encoding of a track.
+    pub fn request_keyframe_of(&mut self, now: Instant, id: TrackId, encoding: u8) {
+        if encoding < MAX_ENCODINGS {
+            self.request_keyframes(now, id, 1 << encoding);
         }
     }
 
@@ -193,9 +201,10 @@ impl Engine {
                     peer.send_rtcp(request, &mut self.arena);
                 }
             }
-            None => self
-                .events
-                .push_back(EngineEvent::KeyframeNeeded { track: id }),
+            None => self.events.push_back(EngineEvent::KeyframeNeeded {
+                track: id,
+                encoding: layer,
+            }),
         }
     }
 

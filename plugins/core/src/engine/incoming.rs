@@ -250,17 +250,18 @@ impl Engine {
         }
     }
 
-    /// Takes a packet for a track that a pad feeds: any SSRC, any payload type of the track's formats.
+    /// Takes a packet for a track that pads feed, one for each encoding (below [`MAX_ENCODINGS`](crate::layer::MAX_ENCODINGS)): any SSRC, any payload
+    /// type of the track's formats.
     ///
     /// `capture` is when it was captured. A packet that is not RTP is counted and dropped.
     pub fn handle_local_rtp(
         &mut self,
         now: Instant,
-        track: TrackId,
+        (track, encoding): (TrackId, u8),
         packet: &[u8],
         capture: Instant,
     ) {
-        let Some(packet) = self.local_packet(now, track, packet, capture) else {
+        let Some(packet) = self.local_packet(now, (track, encoding), packet, capture) else {
             self.stats.invalid_rtp += 1;
             return;
         };
@@ -270,7 +271,7 @@ impl Engine {
     fn local_packet(
         &mut self,
         now: Instant,
-        id: TrackId,
+        (id, encoding): (TrackId, u8),
         data: &[u8],
         capture: Instant,
     ) -> Option<MediaPacket> {
@@ -279,10 +280,10 @@ impl Engine {
         let encrypted = spec.encrypted;
         let params = spec.payloads.iter().find(|p| p.pt == header.payload_type)?;
         let (codec, clock_rate) = (params.codec, params.clock_rate);
-        let (sequence, epoch) = self.local_number(id, &header);
+        let (sequence, epoch) = self.local_number((id, encoding), &header);
         let origin = Origin {
             track: id,
-            layer: 0,
+            layer: encoding,
             epoch,
             sequence,
             codec,
@@ -300,7 +301,7 @@ impl Engine {
         ))
     }
 
-    fn local_number(&mut self, id: TrackId, header: &Header) -> (u64, u32) {
+    fn local_number(&mut self, stream: (TrackId, u8), header: &Header) -> (u64, u32) {
         let (ssrc, next_epoch) = (header.ssrc, &mut self.next_epoch);
         let mut fresh = || {
             *next_epoch += 1;
@@ -310,7 +311,7 @@ impl Engine {
                 sequence: ExtendedSequence::new(),
             }
         };
-        let stream = self.local.entry(id).or_insert_with(&mut fresh);
+        let stream = self.local.entry(stream).or_insert_with(&mut fresh);
         if stream.ssrc != ssrc || stream.restarts_at(header.sequence) {
             *stream = fresh();
         }

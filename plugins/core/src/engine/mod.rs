@@ -60,7 +60,7 @@ pub struct Engine {
     by_session: HashMap<SessionId, usize>,
     by_ufrag: HashMap<String, usize>,
     by_path: HashMap<Path, usize>,
-    local: HashMap<TrackId, incoming::LocalStream>,
+    local: HashMap<(TrackId, u8), incoming::LocalStream>,
     timers: Timers,
     events: VecDeque<EngineEvent>,
     arena: SendArena,

@@ -6,8 +6,9 @@ use super::timers::Due;
 use super::{Engine, EngineEvent, Flush};
 use crate::bwe::Pace;
 use crate::id::TrackId;
+use crate::layer::MAX_ENCODINGS;
 use crate::media::MediaKind;
-use crate::router::{Group, MAX_ENCODINGS, Progress, Subscriber};
+use crate::router::{Group, Progress, Subscriber};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -169,6 +169,8 @@ pub enum EngineEvent {
     KeyframeNeeded {
         /// The track.
         track: TrackId,
+        /// Which of its encodings.
+        encoding: u8,
     },
     /// What the slots of a session show has changed.
     Slots {

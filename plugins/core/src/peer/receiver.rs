@@ -4,9 +4,10 @@
 use super::stream::{Role, Step, Stream, clock_rate, repairs};
 use crate::codec::{Codec, red};
 use crate::id::TrackId;
+use crate::layer::MAX_ENCODINGS;
 use crate::media::{Extension, ExtensionMap, PayloadParams, ReceiveSpec};
 use crate::packet::{MediaPacket, Origin};
-use crate::router::{MAX_ENCODINGS, SourceClock};
+use crate::router::SourceClock;
 use crate::rtcp::Packet as Rtcp;
 use crate::rtp::{self, Header};
 use crate::twcc;

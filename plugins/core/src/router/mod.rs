@@ -31,7 +31,7 @@ pub(crate) use history::Group;
 pub(crate) use outlet::Outlet;
 pub(crate) use replay::Progress;
 pub(crate) use slot::{Forwarded, Slot};
-pub(crate) use track::{MAX_ENCODINGS, Subscriber, Track, View};
+pub(crate) use track::{Subscriber, Track, View};
 
 use crate::engine::TrackSpec;
 use crate::id::{ParticipantId, RoomId, TrackId};

@@ -3,7 +3,7 @@
 
 use super::encoding::Encoding;
 use crate::engine::TrackSpec;
-use crate::layer::LayerState;
+use crate::layer::{LayerState, MAX_ENCODINGS};
 use crate::media::MediaKind;
 use crate::packet::MediaPacket;
 use std::sync::Arc;
@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 const VIDEO_HISTORY: usize = 4096;
 /// Packets kept of an audio track: 2.5 s at 50 packets/s.
 const AUDIO_HISTORY: usize = 128;
-/// Encodings a track may have (the three of simulcast, and one to spare).
-pub(crate) const MAX_ENCODINGS: u8 = 4;
 /// The longest time that a packet takes from one worker to another.
 const RELAY: Duration = Duration::from_millis(250);
 /// How often the encodings are compared.

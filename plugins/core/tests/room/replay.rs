@@ -259,7 +259,7 @@ fn shoot_elsewhere(worker: &mut Engine, now: Instant, frame: u16) {
         packet.extend((u32::from(frame) * 3_000).to_be_bytes());
         packet.extend(7u32.to_be_bytes());
         packet.extend(media::vp8(number, frame, frame as u8, start, keyframe));
-        worker.handle_local_rtp(now, Lab::track(1, Video), &packet, now);
+        worker.handle_local_rtp(now, (Lab::track(1, Video), 0), &packet, now);
     }
     while worker.flush(now) != gst_rtc_core::engine::Flush::Done {}
 }

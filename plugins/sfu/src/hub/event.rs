@@ -3,15 +3,25 @@
 
 use gst_rtc_core::engine::SlotQuality;
 use gst_rtc_core::id::TrackId;
+#[cfg(doc)]
+use gst_rtc_core::layer::MAX_ENCODINGS;
 use gst_rtc_core::media::{MediaKind, PayloadParams};
 use gst_rtc_core::packet::MediaPacket;
 use std::sync::Arc;
 
-/// A track published from this process. It carries its worker, so that pushing a packet needs no look-up.
+/// One encoding of a track published from this process. It carries its worker, so that pushing a packet needs no look-up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LocalTrackId {
     pub(crate) track: TrackId,
     pub(crate) worker: u8,
+    pub(crate) encoding: u8,
+}
+
+impl LocalTrackId {
+    /// The id of another encoding of the same track (RFC 8853), a number below [`MAX_ENCODINGS`].
+    pub fn encoding(self, encoding: u8) -> LocalTrackId {
+        LocalTrackId { encoding, ..self }
+    }
 }
 
 /// A wish to receive a track in this process.
@@ -110,7 +120,7 @@ pub enum NodeEvent {
     TapMedia(TapId, Arc<MediaPacket>),
     /// The track of a tap is gone; packets that were on their way may still follow.
     TapEnded(TapId),
-    /// A receiver of a local track cannot go on without a keyframe.
+    /// A receiver of that encoding of a local track cannot go on without a keyframe.
     KeyframeNeeded(LocalTrackId),
     /// The signaller was found, again or for the first time.
     SignallerConnected,

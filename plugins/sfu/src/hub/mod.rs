@@ -114,6 +114,7 @@ impl Hub {
         let id = LocalTrackId {
             track: self.track_ids.next(),
             worker,
+            encoding: 0,
         };
         self.tell(Input::Publish { id, room, track })?;
         Ok(id)
@@ -124,14 +125,14 @@ impl Hub {
     pub fn push(&self, track: LocalTrackId, packet: &[u8], capture: Instant) {
         if let Some(worker) = self.workers.get(usize::from(track.worker)) {
             worker.send_media(|| Command::LocalRtp {
-                track: track.track,
+                stream: (track.track, track.encoding),
                 packet: packet.into(),
                 capture,
             });
         }
     }
 
-    /// Removes a track from its room, and its participant with the last one.
+    /// Removes a track with all of its encodings from its room, and its participant with the last one.
     pub fn unpublish(&self, track: LocalTrackId) {
         let _ = self.tell(Input::Unpublish(track));
     }

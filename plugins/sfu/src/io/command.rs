@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Tap(TrackId, TapId),
     Untap(TrackId, TapId),
     RequestKeyframe(TrackId),
+    /// The same for one encoding.
+    RequestKeyframeOf(TrackId, u8),
     /// A worker has subscribers for a track of this one, or has none any more.
     Interest {
         track: TrackId,
@@ -69,7 +71,8 @@ pub(crate) enum Command {
     Relayed(Arc<MediaPacket>),
     /// A packet from a pad.
     LocalRtp {
-        track: TrackId,
+        /// The track, and which of its encodings.
+        stream: (TrackId, u8),
         packet: Box<[u8]>,
         capture: Instant,
     },

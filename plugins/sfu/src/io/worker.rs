@@ -325,7 +325,9 @@ impl Worker {
                 }
                 return;
             }
-            EngineEvent::KeyframeNeeded { track } => return self.ask_keyframe(track),
+            EngineEvent::KeyframeNeeded { track, encoding } => {
+                return self.ask_keyframe(track, encoding);
+            }
             EngineEvent::SessionConnected { session, .. } => WorkerEvent::Connected { session },
             EngineEvent::SessionClosed { session, reason } => WorkerEvent::Closed {
                 session,
@@ -399,12 +401,13 @@ impl Worker {
         }
     }
 
-    fn ask_keyframe(&self, track: TrackId) {
+    fn ask_keyframe(&self, track: TrackId, encoding: u8) {
         match self.home_of(track) {
-            Some(home) => home.send(Command::RequestKeyframe(track)),
+            Some(home) => home.send(Command::RequestKeyframeOf(track, encoding)),
             None => self.observer.keyframe_needed(LocalTrackId {
                 track,
                 worker: self.index,
+                encoding,
             }),
         }
     }

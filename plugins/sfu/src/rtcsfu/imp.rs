@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element: its states and its pads.
 
+use super::layers::Layers;
 use super::run::Running;
 use super::settings::{OnLeave, Settings};
 use super::src_pad::Wanted;
@@ -28,6 +29,7 @@ pub struct RtcSfu {
     settings: Mutex<Settings>,
     signaller: RtcSfuSignaller,
     taps: Arc<Taps>,
+    layers: Arc<Layers>,
     state: Mutex<State>,
 }
 
@@ -49,6 +51,10 @@ impl RtcSfu {
 
     pub(super) fn signaller(&self) -> &RtcSfuSignaller {
         &self.signaller
+    }
+
+    pub(super) fn layers(&self) -> &Arc<Layers> {
+        &self.layers
     }
 
     pub(super) fn taps(&self) -> &Arc<Taps> {
@@ -350,6 +356,7 @@ impl ObjectSubclass for RtcSfu {
             settings: Mutex::default(),
             signaller: glib::Object::new(),
             taps: Arc::default(),
+            layers: Arc::default(),
             state: Mutex::default(),
         }
     }

@@ -13,6 +13,10 @@
 //! `track` say whose and which track it becomes, `audience` restricts it to one receiver. Buffers are sent when the
 //! pipeline's clock reaches their time, so files play at their own speed.
 //!
+//! Where pads have the same `participant` (and `track`) and each a `rid` of its own, they feed one track together: the same
+//! picture in several sizes, of which each receiver gets the one for its link and its window (simulcast). In a room that
+//! another node serves, that node is sent the one for the link to it.
+//!
 //! ```text
 //! gst-launch-1.0 rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo sink_0::participant=bars sink_1::participant=bars \
 //!   videotestsrc is-live=true ! video/x-raw,width=640,height=360 ! vp8enc deadline=1 keyframe-max-dist=60 ! rtpvp8pay ! sfu.sink_0 \
@@ -96,6 +100,7 @@ mod data_pad;
 mod events;
 mod expose;
 mod imp;
+mod layers;
 mod message_queue;
 mod notice;
 mod properties;

@@ -6,7 +6,7 @@ mod message;
 
 use super::clock::ClockSample;
 use super::imp::RtcSfu;
-use super::properties::text_of_pad as text;
+use super::layers::{LayerError, Layers};
 use super::{CAT, RtcSfuSinkPad, caps};
 use crate::hub::{Hub, LocalTrack, LocalTrackId};
 use gst::glib;
@@ -15,17 +15,19 @@ use gst::subclass::prelude::*;
 use gst_rtc_core::media::PayloadParams;
 use labels::Labels;
 use message::Messages;
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a buffer that waits in PAUSED looks whether the pipeline is being stopped.
 const STOP_CHECK: Duration = Duration::from_millis(20);
 
-/// A track of the hub.
+/// A track of the hub, or an encoding of one.
 #[derive(Clone)]
 struct Published {
     hub: Arc<Hub>,
     id: LocalTrackId,
+    /// Set for an encoding.
+    layers: Option<Arc<Layers>>,
     participant: String,
     track: String,
 }
@@ -195,11 +197,15 @@ impl SinkPad {
             track,
             audience,
             encrypted,
+            rid,
         } = self.obj().labels();
         let encrypted = encrypted || self.lock().encrypted;
         let kind = payload.codec.kind();
         let participant = participant.unwrap_or_else(|| element.obj().name().to_string());
-        let track = track.unwrap_or_else(|| element.free_track_name(&participant, kind));
+        let track = track.unwrap_or_else(|| match rid {
+            Some(_) => kind.to_string(),
+            None => element.free_track_name(&participant, kind),
+        });
         let request = LocalTrack {
             room,
             participant: participant.clone(),
@@ -209,7 +215,12 @@ impl SinkPad {
             audience,
             encrypted,
         };
-        let id = hub.publish(request).map_err(|error| {
+        let layers = rid.is_some().then(|| element.layers().clone());
+        let published = match rid {
+            Some(rid) => element.layers().publish(&hub, request, rid),
+            None => hub.publish(request).map_err(LayerError::from),
+        };
+        let id = published.map_err(|error| {
             let name = self.obj().name();
             gst::element_imp_error!(
                 element,
@@ -222,6 +233,7 @@ impl SinkPad {
         self.lock().published = Some(Published {
             hub: hub.clone(),
             id,
+            layers,
             participant,
             track,
         });
@@ -329,40 +341,7 @@ impl ObjectSubclass for SinkPad {
 
 impl ObjectImpl for SinkPad {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            vec![
-                text(
-                    "room",
-                    "Room",
-                    "Name of the room. Unset: the one of the element",
-                ),
-                text(
-                    "participant",
-                    "Participant",
-                    "Name of the participant the track belongs to. Unset: the name of the element; nobody where the pad feeds data channels",
-                ),
-                text(
-                    "track",
-                    "Track",
-                    "Name of the track, unique for the participant. Unset: audio or video; audio1, video1 and so on \
-                     where that is taken. Where the pad feeds data channels, their label; unset: from the pad's name",
-                ),
-                text(
-                    "audience",
-                    "Audience",
-                    "Name of the only participant who receives the track. Unset: everybody else in the room",
-                ),
-                glib::ParamSpecBoolean::builder("encrypted")
-                    .nick("Encrypted")
-                    .blurb(
-                        "The payloads are encrypted end to end: they are neither read nor changed, and only who has the key \
-                         can show them. So are those whose caps have encrypted=true",
-                    )
-                    .mutable_playing()
-                    .build(),
-            ]
-        });
-        &PROPERTIES
+        &labels::PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
@@ -464,8 +443,15 @@ impl RtcSfuSinkPad {
             state.stale = false;
             state.published.take()
         };
-        if let Some(Published { hub, id, .. }) = published {
-            hub.unpublish(id);
+        let Some(Published {
+            hub, id, layers, ..
+        }) = published
+        else {
+            return;
+        };
+        match layers {
+            Some(layers) => layers.unpublish(&hub, id),
+            None => hub.unpublish(id),
         }
     }
 

@@ -32,12 +32,12 @@ impl Worker {
         let engine = &mut self.engine;
         match command {
             Command::LocalRtp {
-                track,
+                stream,
                 packet,
                 capture,
             } => {
                 self.mailbox().media_taken();
-                self.engine.handle_local_rtp(now, track, &packet, capture);
+                self.engine.handle_local_rtp(now, stream, &packet, capture);
             }
             Command::Relayed(packet) => {
                 self.mailbox().media_taken();
@@ -115,6 +115,9 @@ impl Worker {
             Command::Tap(track, tap) => self.tap(now, track, tap),
             Command::Untap(track, tap) => self.untap(now, track, tap),
             Command::RequestKeyframe(track) => engine.request_keyframe(now, track),
+            Command::RequestKeyframeOf(track, encoding) => {
+                engine.request_keyframe_of(now, track, encoding);
+            }
             Command::Interest {
                 track,
                 worker,

@@ -58,7 +58,7 @@ impl SinkPad {
             participant,
             track,
             audience,
-            encrypted: _,
+            ..
         } = self.obj().labels();
         let message = OwnMessage {
             room,

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// A layer silent for this long is given up for another.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How often a keyframe is asked for meanwhile: as often as sources are.
+const ASK: Duration = Duration::from_millis(500);
 
 /// The layer carried now.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,7 @@ struct Current {
 #[derive(Debug, Default)]
 pub(super) struct LayerChoice {
     current: Option<Current>,
+    asked: Option<Instant>,
 }
 
 impl LayerChoice {
@@ -49,6 +52,19 @@ impl LayerChoice {
             });
         }
         takes
+    }
+
+    /// Whether a keyframe of another layer is to be asked for, when a packet was not taken `now`: the one carried is silent, and
+    /// its source may make no keyframes by itself.
+    pub(super) fn poll_keyframe(&mut self, now: Instant) -> bool {
+        let silent = self
+            .current
+            .is_some_and(|current| now > current.heard + SILENCE);
+        let due = silent && self.asked.is_none_or(|asked| now > asked + ASK);
+        if due {
+            self.asked = Some(now);
+        }
+        due
     }
 }
 
@@ -86,7 +102,9 @@ mod tests {
         assert!(choice.takes(now, 2, true, HIGH));
         let later = now + SILENCE + Duration::from_millis(1);
         assert!(!choice.takes(later, 0, false, None));
+        assert!(choice.poll_keyframe(later) && !choice.poll_keyframe(later));
         assert!(choice.takes(later, 0, true, LOW));
+        assert!(!choice.poll_keyframe(later));
         assert!(choice.takes(later, 2, true, HIGH), "and comes back");
     }
 }

@@ -248,6 +248,9 @@ impl Pump {
             keyframe,
             packet.description.resolution,
         ) {
+            if self.layer.poll_keyframe(packet.arrival) {
+                pad.request_keyframe();
+            }
             return Ok(());
         }
         let run = Run::of(&packet);
