@@ -19,6 +19,10 @@ const PLAUSIBLE_LEAD_NS: i64 = 500_000_000;
 /// What arrived longer ago than this says nothing of a report: the source may have paused since.
 const LATELY: Duration = Duration::from_millis(250);
 
+/// A capture that much before or after the arrival is none: another stream's reports are of another wall clock. Arrivals tell then.
+const PLAUSIBLE_AGE: Duration = Duration::from_secs(10);
+const PLAUSIBLE_EARLINESS: Duration = Duration::from_secs(2);
+
 /// The mapping from a participant's wall clock to ours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SourceClock {
@@ -195,7 +199,11 @@ impl StreamClock {
         let reported = self
             .report
             .and_then(|report| clock.local(report.ntp.checked_add(self.nanos(report.rtp, rtp))?));
-        match reported {
+        let is_plausible = |capture: &Instant| {
+            arrival.saturating_duration_since(*capture) <= PLAUSIBLE_AGE
+                && capture.saturating_duration_since(arrival) <= PLAUSIBLE_EARLINESS
+        };
+        match reported.filter(is_plausible) {
             Some(capture) => (capture, true),
             None => (estimate, false),
         }
@@ -367,6 +375,47 @@ mod tests {
         assert_eq!((late, sure), (at(150), false));
         let (early, _) = stream.capture(&source, 18_000, at(220));
         assert_eq!(early, at(220));
+    }
+
+    /// The most that a participant's sound and picture, sent at once, are apart in ten seconds. The sound's reports, two a second, are
+    /// right; `of_video` says what those of the picture tell at that time, in milliseconds.
+    fn most_apart(of_video: impl Fn(u64) -> Option<u64>) -> Duration {
+        let start = Instant::now();
+        let mut source = SourceClock::new(start);
+        let (mut audio, mut video) = (StreamClock::new(48_000), StreamClock::new(90_000));
+        let mut most = Duration::ZERO;
+        for ms in (0..10_000u64).step_by(20) {
+            let arrival = start + Duration::from_millis(ms + 30 + ms / 20 % 3);
+            let sound = audio.capture(&source, ms as u32 * 48, arrival).0;
+            let picture = video.capture(&source, ms as u32 * 90, arrival).0;
+            most = most.max(sound.max(picture) - sound.min(picture));
+            if ms % 500 == 480 {
+                source.sender_report(arrival, ntp(ms));
+                audio.sender_report(arrival, ntp(ms), ms as u32 * 48);
+                if let Some(told) = of_video(ms) {
+                    source.sender_report(arrival, ntp(told));
+                    video.sender_report(arrival, ntp(told), ms as u32 * 90);
+                }
+            }
+        }
+        most
+    }
+
+    #[test]
+    fn without_right_reports_sound_and_picture_are_together_as_they_arrive() {
+        const HOUR: u64 = 3_600_000;
+        let together = Duration::from_millis(5);
+        assert!(most_apart(Some) <= together, "with reports");
+        assert!(most_apart(|_| None) <= together, "never one");
+        assert!(
+            most_apart(|ms| (ms > 5_000).then_some(ms)) <= together,
+            "late"
+        );
+        let once = |ms| (ms < 500).then_some(ms);
+        assert!(most_apart(once) <= together, "one and no more");
+        assert!(most_apart(|ms| Some(ms + HOUR)) <= together, "an hour fast");
+        let slow = |ms: u64| Some(ms).filter(|ms| *ms < 5_000).or(Some(ms + HOUR));
+        assert!(most_apart(slow) <= together, "set in mid-call");
     }
 
     #[test]
