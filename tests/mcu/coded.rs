@@ -51,6 +51,8 @@ async fn a_stream_that_cannot_be_decoded_is_told_with_the_name_and_ends_nothing(
     let pipeline = Embedded::parse(&format!(
         "rtcmcu name=mcu width=640 height=360 framerate=15/1 names=false animation=0
          sink_0::participant=good sink_1::participant=noisy sink_2::participant=strange
+         sink_0::width=640 sink_0::height=120 sink_1::width=640 sink_1::height=120 sink_1::ypos=120
+         sink_2::width=640 sink_2::height=120 sink_2::ypos=240
          {red} ! mcu.sink_0 {noise} ! video/x-vp8 ! mcu.sink_1 {noise} ! video/mpeg,mpegversion=99 ! mcu.sink_2
          mcu.video ! {OUT}"
     ))?;
@@ -60,14 +62,22 @@ async fn a_stream_that_cannot_be_decoded_is_told_with_the_name_and_ends_nothing(
         let of = move |message: &gst::StructureRef| message.get::<&str>("participant") == Ok(name);
         pipeline.message("rtcmcu-input-failed", of).await?;
     }
-    let good = |frame: &super::screen::Frame| {
-        (40..600)
-            .step_by(40)
-            .any(|x| frame.is(x, 90, RED) || frame.is(x, 180, RED))
+    let one_and_two_names = |frame: &super::screen::Frame| {
+        let named = |y: usize| frame.has_white(200..440, y - 10..y + 10) && !frame.is(20, y, RED);
+        frame.is(100, 60, RED) && named(180) && named(300)
     };
     for _ in 0..30 {
-        screen.shows("the good one", good).await?;
+        screen.shows("one and two names", one_and_two_names).await?;
     }
+    // However often it was tried: a pad for each of the three, and one for what is behind them.
+    let bin = pipeline.element("mcu")?.downcast::<gst::Bin>();
+    let children = bin.expect("it is a bin").children();
+    let compositor = children.iter().find(|child| {
+        let factory = child.factory();
+        factory.is_some_and(|factory| factory.name() == "compositor")
+    });
+    let pads = compositor.map(|compositor| compositor.num_sink_pads());
+    check!(pads == Some(4), "{pads:?} pads of the compositor");
     let error = pipeline.error();
     check!(error.is_none(), "{error:?}");
     Ok(())

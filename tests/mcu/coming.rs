@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! People come and go while everybody else watches.
 
-use super::screen::Screen;
+use super::screen::{Screen, picture_times};
 use super::speaker::{FORMAT, Speaker};
 use gst::glib;
 use gst::prelude::*;
 use gst_rtc::embedded::Embedded;
-use gst_rtc::{Result, check};
-use std::sync::{Arc, Mutex};
+use gst_rtc::{DEADLINE, Result, check};
 use tokio::task::spawn_blocking;
 
 const STEPS: u32 = 100;
@@ -141,28 +140,25 @@ async fn a_hundred_comings_goings_and_layouts_leave_no_gap_no_click_and_nothing_
     Ok(())
 }
 
-/// Where a picture did not begin where the one before it ended.
-fn picture_times(pipeline: &Embedded) -> Result<Arc<Mutex<Vec<String>>>> {
-    let jumps = Arc::new(Mutex::new(Vec::new()));
-    let seen = jumps.clone();
-    let next = Mutex::new(None::<gst::ClockTime>);
-    pipeline
-        .element("screen")?
-        .connect("handoff", false, move |args| {
-            let buffer = args[1]
-                .get::<gst::Buffer>()
-                .expect("the second argument is the buffer");
-            let (start, duration) = (buffer.pts()?, buffer.duration()?);
-            let mut next = next.lock().expect("no panic");
-            if let Some(next) =
-                next.filter(|next| next.absdiff(start) > gst::ClockTime::from_mseconds(1))
-            {
-                seen.lock()
-                    .expect("no panic")
-                    .push(format!("{start} instead of {next}"));
-            }
-            *next = Some(start + duration);
-            None
-        });
-    Ok(jumps)
+#[tokio::test]
+async fn an_output_that_nobody_takes_any_more_is_no_error() -> Result {
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu sink_0::participant=alice audiotestsrc is-live=true ! mcu.sink_0
+         mcu.audio_bob ! application/x-rtp ! fakesink name=gone
+         mcu.audio ! {FORMAT} ! fakesink name=all signal-handoffs=true"
+    ))?;
+    let all = Speaker::of(&pipeline, "all")?;
+    let mcu = pipeline.element("mcu")?;
+    pipeline.play().await?;
+    all.listen(0.2).await?;
+    let pad = mcu.static_pad("audio_bob").expect("it was linked");
+    let peer = pad.peer().expect("it was linked");
+    pad.unlink(&peer)?;
+    let gone = pipeline.element("gone")?;
+    spawn_blocking(move || gone.set_state(gst::State::Null)).await??;
+    pipeline.pipeline().remove(&pipeline.element("gone")?)?;
+    // What comes to the open end ends there, and so does the end of the stream.
+    all.listen(0.2).await?;
+    mcu.send_event(gst::event::Eos::new());
+    pipeline.ended(DEADLINE).await
 }

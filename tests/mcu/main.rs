@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The mixing unit: what is seen and heard of whom, by pixels and samples.
 
+mod broken;
 mod coded;
 mod coming;
+mod drawn;
 mod picture;
 mod room;
 mod screen;

@@ -2,6 +2,7 @@
 //! Who is seen where.
 
 use super::screen::{Colour, Screen};
+use gst::glib;
 use gst::prelude::*;
 use gst_rtc::embedded::Embedded;
 use gst_rtc::{Result, check};
@@ -98,6 +99,13 @@ fn set_layout(mcu: &gst::Element, layout: &str) -> Option<String> {
     mcu.emit_by_name("set-layout", &[&layout])
 }
 
+/// Sets a property of a pad, `sink_0::xpos`, as applications and descriptions write it.
+pub(crate) fn set_child(mcu: &gst::Element, name: &str, value: impl Into<glib::Value>) {
+    let proxy = mcu.dynamic_cast_ref::<gst::ChildProxy>();
+    let proxy = proxy.expect("pads are its children");
+    proxy.set_child_property(name, value);
+}
+
 #[tokio::test]
 async fn every_layout_has_everybody_where_it_says() -> Result {
     let pipeline = Embedded::parse(&three())?;
@@ -191,42 +199,52 @@ async fn a_pad_goes_where_its_properties_put_it_while_it_plays() -> Result {
     screen
         .shows("alice in the corner, the others in a grid of two", moved)
         .await?;
+    set_child(&mcu, "sink_0::xpos", 20i32);
+    set_child(&mcu, "sink_0::ypos", 10i32);
+    let moved = move |frame: &super::screen::Frame| {
+        frame.is(70, 35, red) && frame.is(100, 180, green) && !frame.is(550, 325, red)
+    };
+    screen.shows("alice in the other corner", moved).await?;
     pad.set_property("alpha", 0.0f64);
     screen
-        .shows("alice gone", move |frame| !frame.is(550, 325, red))
+        .shows("alice gone", move |frame| !frame.is(70, 35, red))
         .await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_picture_of_another_shape_is_fitted_stretched_or_cut() -> Result {
+    // A square, blue at its top and bottom quarters: cut, of these only 20 of 160 pixels are left.
     let pipeline = Embedded::parse(&format!(
-        "rtcmcu name=mcu width=640 height=360 framerate=15/1 animation=0 names=false background-color=255
+        "rtcmcu name=mcu width=640 height=360 framerate=15/1 animation=0 names=false background-color={:#x}
          videotestsrc is-live=true pattern=solid-color foreground-color=0xffff0000
-         ! video/x-raw,width=240,height=240,framerate=15/1 ! mcu.sink_0 {OUT}"
+         ! video/x-raw,width=240,height=120,framerate=15/1 ! videobox top=-60 bottom=-60 fill=blue ! mcu.sink_0 {OUT}",
+        PEOPLE[1].1 & 0x00ff_ffff
     ))?;
     let screen = Screen::of(&pipeline, "screen")?;
     let mcu = pipeline.element("mcu")?;
     pipeline.play().await?;
-    let [red, _, blue] = PEOPLE.map(|(_, _, colour)| colour);
-    screen
-        .shows("red to the edges", move |frame| frame.is(4, 180, red))
-        .await?;
+    let [red, green, blue] = PEOPLE.map(|(_, _, colour)| colour);
+    let cut = move |frame: &super::screen::Frame| {
+        frame.is(4, 50, red) && frame.is(320, 310, red) && frame.is(320, 8, blue)
+    };
+    screen.shows("the middle, to the edges", cut).await?;
     mcu.set_property_from_str("scaling", "fit");
     let bars = move |frame: &super::screen::Frame| {
-        frame.is(4, 180, blue) && frame.is(320, 180, red) && frame.is(630, 4, blue)
+        frame.is(130, 180, green) && frame.is(150, 180, red) && frame.is(150, 80, blue)
     };
-    screen.shows("blue at both sides", bars).await?;
+    screen.shows("all of it, between bars", bars).await?;
     mcu.set_property_from_str("scaling", "fill");
-    screen
-        .shows("red to the edges", move |frame| frame.is(4, 4, red))
-        .await?;
+    let stretched = move |frame: &super::screen::Frame| {
+        frame.is(4, 80, blue) && frame.is(4, 100, red) && frame.is(636, 280, blue)
+    };
+    screen.shows("all of it, to the edges", stretched).await?;
     mcu.set_property("width", 320u32);
     mcu.set_property("height", 240u32);
     screen
         .shows(
             "a smaller canvas, with a tile of 16:9 in its middle",
-            move |frame| frame.width == 320 && frame.is(316, 200, red),
+            move |frame| frame.width == 320 && frame.is(316, 150, red),
         )
         .await?;
     Ok(())

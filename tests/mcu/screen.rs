@@ -4,6 +4,7 @@
 use gst::prelude::*;
 use gst_rtc::embedded::Embedded;
 use gst_rtc::{DEADLINE, Failure, Result};
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -41,6 +42,12 @@ impl Frame {
     pub(crate) fn is(&self, x: usize, y: usize, colour: Colour) -> bool {
         let near = |(a, b): (u8, u8)| a.abs_diff(b) < 12;
         self.at(x, y).into_iter().zip(colour).all(near)
+    }
+
+    /// Whether there is something white in a rectangle, as letters are.
+    pub(crate) fn has_white(&self, x: Range<usize>, y: Range<usize>) -> bool {
+        y.flat_map(|y| x.clone().map(move |x| (x, y)))
+            .any(|(x, y)| self.at(x, y)[0] > 190)
     }
 }
 
@@ -101,4 +108,28 @@ impl Screen {
         };
         tokio::task::spawn_blocking(wait).await?
     }
+}
+
+/// Where, at the sink `screen`, a picture did not begin where the one before it ended.
+pub(crate) fn picture_times(pipeline: &Embedded) -> Result<Arc<Mutex<Vec<String>>>> {
+    let jumps = Arc::new(Mutex::new(Vec::new()));
+    let seen = jumps.clone();
+    let next = Mutex::new(None::<gst::ClockTime>);
+    pipeline
+        .element("screen")?
+        .connect("handoff", false, move |args| {
+            let buffer = args[1]
+                .get::<gst::Buffer>()
+                .expect("the second argument is the buffer");
+            let (start, duration) = (buffer.pts()?, buffer.duration()?);
+            let mut next = next.lock().expect("no panic");
+            if let Some(next) = next.filter(|next| next.absdiff(start) > gst::ClockTime::MSECOND) {
+                seen.lock()
+                    .expect("no panic")
+                    .push(format!("{start} instead of {next}"));
+            }
+            *next = Some(start + duration);
+            None
+        });
+    Ok(jumps)
 }

@@ -485,24 +485,3 @@ impl ElementImpl for RtcMcu {
         }
     }
 }
-
-impl BinImpl for RtcMcu {
-    fn handle_message(&self, message: gst::Message) {
-        let reason = match message.view() {
-            gst::MessageView::Error(error) => error.error().to_string(),
-            gst::MessageView::Warning(warning) => warning.error().to_string(),
-            _ => return self.parent_handle_message(message),
-        };
-        let source = message.src();
-        let owner =
-            source.and_then(|source| self.inputs().into_iter().find(|input| input.owns(source)));
-        match owner {
-            Some(input) if matches!(message.view(), gst::MessageView::Error(_)) => {
-                self.input_failed(&input, &reason);
-            }
-            // A decoder that complains goes on.
-            Some(input) => gst::debug!(CAT, imp = self, "{}: {reason}", input.pad.name()),
-            None => self.parent_handle_message(message),
-        }
-    }
-}

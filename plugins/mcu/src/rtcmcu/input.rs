@@ -150,19 +150,18 @@ impl Input {
             state.gone = true;
             (state.decoder.take(), state.tail.take())
         };
+        let mut children = vec![self.queue.clone()];
+        children.extend(decoder.map(|decoder| decoder.upcast()));
+        children.extend(tail.clone().map(Tail::into_elements).unwrap_or_default());
+        for child in &children {
+            child.set_locked_state(true);
+        }
         // First what may hold the streaming thread, from its far end.
         if let Some(tail) = &tail {
             tail.release(element);
         }
         let _ = self.pad.set_target(None::<&gst::Pad>);
-        let decoder = decoder.map(|decoder| decoder.upcast::<gst::Element>());
-        let rest = tail.map(Tail::into_elements).unwrap_or_default();
-        for child in std::iter::once(self.queue.clone())
-            .chain(decoder)
-            .chain(rest)
-        {
-            discard(element, &child);
-        }
+        children.iter().for_each(|child| discard(element, child));
     }
 
     fn watch(self: &Arc<Self>, element: &RtcMcu) {
@@ -215,7 +214,10 @@ impl Input {
                 return;
             }
             state.family = family;
-            state.failure = None;
+            // It is tried at once, and told again when that fails, too.
+            if let Some(failure) = &mut state.failure {
+                (failure.told, failure.waiting) = (false, false);
+            }
             let other_kind = state.tail.as_ref().map(Tail::is_video) != decoder::is_video(caps);
             let tail = if other_kind { state.tail.take() } else { None };
             (state.decoder.take(), tail)
@@ -305,16 +307,9 @@ impl Input {
         caps: &gst::Caps,
     ) -> Result<bool, String> {
         let is_video = decoder::is_video(caps).ok_or("it is neither a picture nor sound")?;
-        let known = self.lock().tail.clone();
-        let is_new = known.is_none();
-        let tail = match known {
-            Some(tail) => tail,
-            None => {
-                let Some(made) = Tail::new(self, element, is_video) else {
-                    return Ok(false);
-                };
-                made.map_err(|error| error.to_string())?
-            }
+        // First of all, so that whose stream nothing can decode has a tile with the name.
+        let Some(tail) = self.ensure_tail(element, is_video)? else {
+            return Ok(false);
         };
         let (input, weak) = (Arc::downgrade(self), element.obj().downgrade());
         let failed = move |reason: String| {
@@ -323,33 +318,62 @@ impl Input {
             }
         };
         let decoder = decoder::build(caps, failed)?;
-        self.link(element, pad, decoder.as_ref(), &tail)
-            .map_err(|error| error.to_string())?;
-        if let Some((decoder, tail)) = self.keep(decoder, tail) {
-            // The pad was released meanwhile.
-            tail.release(element);
-            let decoder = decoder.map(|decoder| decoder.upcast());
-            let rest = tail.into_elements().into_iter().chain(decoder);
-            rest.for_each(|child| discard(element, &child));
-            return Ok(false);
+        let linked = self.link(element, pad, decoder.as_ref(), &tail);
+        let left = match &linked {
+            Ok(()) => self.keep_decoder(decoder),
+            Err(_) => decoder,
+        };
+        if let Some(decoder) = left {
+            discard(element, decoder.upcast_ref());
         }
-        if is_new {
-            element.inputs_changed();
-        }
+        linked.map_err(|error| error.to_string())?;
         if is_video {
             self.ask_for_keyframe();
         }
         Ok(true)
     }
 
-    /// Keeps what was built; gives it back when the pad is gone.
-    fn keep(&self, decoder: Option<gst::Bin>, tail: Tail) -> Option<(Option<gst::Bin>, Tail)> {
+    /// The last part of the way, made when there is none. None: there is nowhere to go.
+    fn ensure_tail(
+        self: &Arc<Self>,
+        element: &RtcMcu,
+        is_video: bool,
+    ) -> Result<Option<Tail>, String> {
+        let known = self.lock().tail.clone();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(made) = Tail::new(self, element, is_video) else {
+            return Ok(None);
+        };
+        let tail = made.map_err(|error| error.to_string())?;
+        if !self.keep_tail(&tail) {
+            tail.release(element);
+            tail.into_elements()
+                .iter()
+                .for_each(|child| discard(element, child));
+            return Ok(None);
+        }
+        element.inputs_changed();
+        Ok(Some(tail))
+    }
+
+    /// False: the pad was released meanwhile.
+    fn keep_tail(&self, tail: &Tail) -> bool {
+        let mut state = self.lock();
+        if !state.gone {
+            state.tail = Some(tail.clone());
+        }
+        !state.gone
+    }
+
+    /// Gives it back when the pad was released meanwhile.
+    fn keep_decoder(&self, decoder: Option<gst::Bin>) -> Option<gst::Bin> {
         let mut state = self.lock();
         if state.gone {
-            return Some((decoder, tail));
+            return decoder;
         }
         state.decoder = decoder;
-        state.tail = Some(tail);
         None
     }
 

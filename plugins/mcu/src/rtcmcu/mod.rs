@@ -77,6 +77,7 @@ mod imp;
 mod input;
 mod layout_text;
 mod loading;
+mod messages;
 mod notice;
 mod output;
 mod pads;

@@ -83,6 +83,16 @@ impl Output {
         }
     }
 
+    /// Whether a message comes from one of its elements. True also while these are replaced.
+    pub(super) fn owns(&self, source: &gst::Object) -> bool {
+        // Who replaces them waits for those who send messages.
+        let Ok(built) = self.built.try_lock() else {
+            return true;
+        };
+        let mut elements = built.iter().flat_map(|built| &built.elements);
+        elements.any(|element| source.has_as_ancestor(element) || source == element)
+    }
+
     /// The stream ends here.
     pub(super) fn end(&self) {
         let first = {
@@ -146,6 +156,9 @@ impl Output {
     }
 
     fn tear_down(&self, element: &RtcMcu, built: Built) {
+        for child in &built.elements {
+            child.set_locked_state(true);
+        }
         if let Some(peer) = built.source.peer() {
             let _ = built.source.unlink(&peer);
         }
