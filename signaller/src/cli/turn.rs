@@ -100,7 +100,7 @@ pub(super) struct TurnArgs {
     #[arg(long = "turn-rate", value_name = "BYTES")]
     turn_rate: Option<u64>,
 
-    /// Most errors per second to one address that has not authenticated. More lets the server be used to flood others.
+    /// Most errors per second to one address, or on one connection, that has not authenticated. More lets the server be used to flood others.
     #[arg(long = "turn-errors", value_name = "NUMBER", default_value_t = Limits::default().errors_per_second)]
     turn_errors: u32,
 }

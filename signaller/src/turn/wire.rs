@@ -76,6 +76,13 @@ impl Wire {
         Ok(())
     }
 
+    fn is_shaking_hands(&self) -> bool {
+        match &self.socket {
+            Socket::Plain(_) => false,
+            Socket::Tls(stream) => stream.conn.is_handshaking(),
+        }
+    }
+
     /// Whether more may be written without too much waiting.
     pub(super) fn has_room(&self) -> bool {
         self.outgoing.len() < MOST
@@ -98,6 +105,9 @@ impl Wire {
 
     /// Writes what waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        // To write, TLS has to shake hands, and reads for that: what comes right behind is with it then, and not in the socket, which
+        // will not say that there is something.
+        self.readable |= self.is_shaking_hands();
         let mut written = 0;
         let result = loop {
             if written == self.outgoing.len() {
@@ -141,5 +151,81 @@ impl Write for Socket {
             Socket::Plain(_) => Ok(()),
             Socket::Tls(stream) => stream.flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::thread::{JoinHandle, sleep, spawn};
+    use std::time::{Duration, Instant};
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn configs() -> (ServerConfig, ClientConfig) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+        let made = made.expect("a certificate");
+        let certificate = CertificateDer::from(made.cert.der().to_vec());
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let mut trusted = RootCertStore::empty();
+        trusted.add(certificate.clone()).expect("a certificate");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("known versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .expect("they belong together");
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("known versions")
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        (server, client)
+    }
+
+    /// A client that says something with the last message of its handshake.
+    fn client(config: ClientConfig, server: SocketAddr) -> JoinHandle<std::net::TcpStream> {
+        spawn(move || {
+            let name = ServerName::try_from("localhost").expect("a name");
+            let mut session = ClientConnection::new(Arc::new(config), name).expect("a session");
+            session.writer().write_all(b"hello").expect("room");
+            let mut socket = std::net::TcpStream::connect(server).expect("a server");
+            while session.is_handshaking() || session.wants_write() {
+                session.complete_io(&mut socket).expect("a handshake");
+            }
+            socket
+        })
+    }
+
+    /// Writing shakes hands, and so takes from the socket what is right behind: no event tells of it any more.
+    #[test]
+    fn what_comes_with_the_end_of_a_handshake_is_read() {
+        let (server, config) = configs();
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let client = client(config, listener.local_addr().expect("an address"));
+        let (socket, _) = listener.accept().expect("a client");
+        socket.set_nonblocking(true).expect("a socket");
+        let mut wire = Wire::tls(TcpStream::from_std(socket), Arc::new(server)).expect("a session");
+        let until = Instant::now() + DEADLINE;
+        while wire.is_shaking_hands() {
+            wire.readable = false;
+            wire.flush().expect("a handshake");
+            assert!(Instant::now() < until, "no handshake");
+            sleep(Duration::from_millis(1));
+        }
+        assert!(wire.readable, "there may be something");
+        let mut data = Vec::new();
+        while data.is_empty() {
+            wire.read(&mut data).expect("data");
+            assert!(Instant::now() < until, "no data");
+            // An event would say so of what came later.
+            wire.readable = true;
+        }
+        assert_eq!(data, b"hello");
+        drop(client.join());
     }
 }

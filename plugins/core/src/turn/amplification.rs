@@ -24,6 +24,6 @@ impl Server {
     /// Whether one that is longer may be sent, out of the same few per second as errors
     /// ([`super::Limits::errors_per_second`]).
     pub(super) fn may_be_long(&mut self, now: Instant, path: &FiveTuple) -> bool {
-        self.errors.allows(now, path.client.ip())
+        self.errors.allows(now, path)
     }
 }

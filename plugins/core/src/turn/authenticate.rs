@@ -91,7 +91,7 @@ impl Server {
         why: Refusal,
     ) {
         self.stats.refuse(why);
-        if !self.errors.allows(now, path.client.ip()) {
+        if !self.errors.allows(now, path) {
             self.stats.refuse(Refusal::TooManyErrors);
             return;
         }

@@ -70,8 +70,8 @@ pub struct Limits {
     pub permissions: usize,
     /// Most TCP connections of one allocation with peers; beyond: 508. Default: 16.
     pub connections: usize,
-    /// Most error replies per second to one IPv4 address or IPv6 /64 that has not authenticated, and as many at once. Among them
-    /// count Binding responses of more than 1.6 times the bytes of the request: the one that tells an IPv6 address to a request
+    /// Most error replies per second to one who has not authenticated, and as many at once: by UDP to an IPv4 address or IPv6 /64,
+    /// which a request may only pretend to come from, otherwise on one connection. Among them count Binding responses of more than 1.6 times the bytes of the request: the one that tells an IPv6 address to a request
     /// without attributes (44 and 20 bytes), and those of behaviour discovery. Default: 10.
     pub errors_per_second: u32,
     /// How long an allocation lives that asks for less, or says nothing (RFC 8656 §7.2). Default: 600 s.

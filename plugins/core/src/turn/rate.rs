@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Token buckets: one for a rate of bytes, and a table of a fixed size for errors to strangers.
 
+use super::path::{FiveTuple, Transport};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -50,7 +51,7 @@ impl Bucket {
     }
 }
 
-/// Limits the errors that go to addresses nobody has vouched for.
+/// Limits the errors that go to those nobody has vouched for.
 pub(super) struct ErrorRate {
     per_second: u32,
     hasher: RandomState,
@@ -67,12 +68,16 @@ impl ErrorRate {
     }
 
     /// Whether another one may go there.
-    pub(super) fn allows(&mut self, now: Instant, to: IpAddr) -> bool {
+    pub(super) fn allows(&mut self, now: Instant, to: &FiveTuple) -> bool {
         let mut hasher = self.hasher.build_hasher();
-        match to {
+        match to.client.ip() {
             IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
             // Whoever has one address of a /64 has them all.
             IpAddr::V6(ip) => hasher.write_u64((ip.to_bits() >> 64) as u64),
+        }
+        // Who shares an address with others has shown to be another one by connecting, and would not ask again if not answered.
+        if to.transport != Transport::Udp {
+            hasher.write_u16(to.client.port());
         }
         let at = hasher.finish() as usize % BUCKETS;
         self.per_second > 0 && self.buckets[at].take(now, 1, self.per_second.into(), SECOND)

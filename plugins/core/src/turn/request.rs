@@ -79,7 +79,7 @@ impl Server {
         if unknown.is_empty() {
             return self.binding(now, path, request);
         }
-        if !self.errors.allows(now, path.client.ip()) {
+        if !self.errors.allows(now, path) {
             return Err(Refusal::TooManyErrors);
         }
         self.not_understood(path, &Ticket::of(request), &unknown);

@@ -216,3 +216,25 @@ fn what_is_not_understood_is_said_in_few_words() {
         assert!(is_short(&request, &reply), "{count}: {} bytes", reply.len());
     }
 }
+
+/// A reliable transport repeats no request: who shares an address with many others must not wait for them.
+#[test]
+fn connections_from_one_address_have_errors_of_their_own() {
+    let mut lab = Lab::new();
+    let request = bare(ALLOCATE, &[&RequestedTransport::new(17)]);
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
+        for port in 1024..1124 {
+            let path = FiveTuple {
+                transport,
+                ..udp(&format!("203.0.113.7:{port}"))
+            };
+            assert!(lab.ask(&path, &request).is_some(), "port {port}");
+        }
+    }
+    let one = FiveTuple {
+        transport: Transport::Tcp,
+        ..udp("203.0.113.7:2000")
+    };
+    let answered = (0..200).filter(|_| lab.ask(&one, &request).is_some());
+    assert_eq!(answered.count(), 10);
+}
