@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The STUN and TURN server with the clients of coturn, which nobody here wrote.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+use gst_rtc::coturn::free_port;
 use gst_rtc::http::request;
+use gst_rtc::natlab::Lab;
 use gst_rtc::own_turn::OwnTurn;
-use gst_rtc::uclient::{ANN, uclient, udp_echo};
+use gst_rtc::spaces::Spaces;
+use gst_rtc::uclient::{ANN, peer_of_coturn, uclient, uclient_gets, udp_echo};
 use gst_rtc::{DEADLINE, Failure, Process, Result, Server, check};
 use tokio::time::{Instant, sleep};
 
@@ -43,6 +47,78 @@ async fn coturns_client_relays_by_every_way() -> Result {
     let relayed = turn.metric(RELAYED).await?;
     check!(relayed == 120, "{relayed} packets");
     Ok(())
+}
+
+/// Between two of its own clients, with more requests than needed, with everything that it can be told of an allocation; and
+/// as somebody whose time-limited credentials come from the shared secret.
+#[tokio::test]
+async fn coturns_client_relays_with_all_it_can_ask_for() -> Result {
+    let turn = OwnTurn::start(&["--turn-secret", "north"]).await?;
+    let port = free_port(&[LOOPBACK])?;
+    let peer = SocketAddr::new(LOOPBACK, port);
+    let _echo = peer_of_coturn(peer)?;
+    let of_secret = ["-u", "joe", "-W", "north"];
+    let modes = [
+        (&ANN as &[&str], &["-c", "-y"] as &[&str]),
+        (&ANN, &["-c", "-y", "-t"]),
+        (&ANN, &["-X", "-a", "1000"]),
+        (&ANN, &["-G", "-M"]),
+        (&ANN, &["-I", "-B"]),
+        (&of_secret, &["-c"]),
+        (&of_secret, &["-s", "-t"]),
+    ];
+    let all = modes.map(|(user, mode)| uclient(turn.address(), peer, user, mode));
+    try_join_all(all).await?;
+    Ok(())
+}
+
+/// RFC 6062: one client connects to the other one's relay, and waits to be connected with.
+#[tokio::test]
+async fn coturns_client_relays_tcp() -> Result {
+    let turn = OwnTurn::start(&[]).await?;
+    let nobody = SocketAddr::new(LOOPBACK, 9);
+    tokio::try_join!(
+        uclient(turn.address(), nobody, &ANN, &["-T"]),
+        uclient(turn.tls_address(), nobody, &ANN, &["-T", "-S"]),
+        // With any server, coturn's too, it does not read what half of its connections bring.
+        uclient_gets(10, turn.address(), nobody, &ANN, &["-P"]),
+    )?;
+    Ok(())
+}
+
+/// It breaks rules, breaks messages, and leaves in the middle; then it is served as ever.
+#[tokio::test]
+async fn coturns_client_provokes_in_vain() -> Result {
+    let turn = OwnTurn::start(&[]).await?;
+    let peer = udp_echo(LOOPBACK)?;
+    let (port, peer_port) = (turn.address().port().to_string(), peer.port().to_string());
+    let provoke = |mode| {
+        let there = [
+            "-e",
+            "127.0.0.1",
+            "-r",
+            &peer_port,
+            "-p",
+            &port,
+            "127.0.0.1",
+        ];
+        let arguments = [&ANN as &[&str], &["-v", mode], &there].concat();
+        Process::start(Command::new("turnutils_uclient").args(arguments))
+    };
+    let another_channel = |line: &str| line.contains("channel bind: error 400").then_some(());
+    let breaks_rules = provoke("-N")?;
+    breaks_rules
+        .line("another channel", another_channel)
+        .await?;
+    provoke("-O")?.exit().await?;
+    let breaks_messages = provoke("-R")?;
+    let malformed = "gst_rtc_turn_refusals_total{reason=\"malformed\"}";
+    let until = Instant::now() + DEADLINE;
+    while turn.metric(malformed).await? == 0 {
+        check!(Instant::now() < until, "{}", breaks_messages.output());
+        sleep(Duration::from_millis(50)).await;
+    }
+    uclient(turn.address(), peer, &ANN, &["-c"]).await
 }
 
 #[tokio::test]
@@ -144,6 +220,48 @@ async fn by_default_nothing_is_relayed_to_this_machine() -> Result {
     let forbidden = "gst_rtc_turn_refusals_total{reason=\"forbidden_peer\"}";
     check!(turn.metric(RELAYED).await? == 0, "something was relayed");
     check!(turn.metric(forbidden).await? > 0, "nothing was forbidden");
+    Ok(())
+}
+
+/// An interface may come up, and be given a public address, when the server has been running for long.
+#[tokio::test]
+async fn a_later_address_of_this_machine_is_no_peer_either() -> Result {
+    const LATER: &str = "9.9.9.9";
+    if !Lab::is_here()? {
+        return Ok(());
+    }
+    let mut spaces = Spaces::new("later");
+    spaces.add("srv")?;
+    let space = spaces.space("srv");
+    let arguments = [
+        "--turn-listen",
+        "127.0.0.1:3478",
+        "--turn-user",
+        "ann:s3cret",
+    ];
+    let arguments = [&arguments as &[&str], &["--turn-old-channels"]].concat();
+    let _server = Server::serve_inside(&space, LOOPBACK, &arguments).await?;
+    let ask = || {
+        let mut command = Command::new("turnutils_uclient");
+        command
+            .args(ANN)
+            .args(["-v", "-c", "-n", "1", "-e", LATER, "127.0.0.1"]);
+        Process::start(&mut space.wrap(&command))
+    };
+    let answer = |line: &str| {
+        let refused = line.contains("channel bind: error 403").then_some(false);
+        refused.or_else(|| line.contains("Total connect time").then_some(true))
+    };
+    check!(
+        ask()?.line("an answer", answer).await?,
+        "a public address is refused"
+    );
+    spaces.run("srv", &format!("ip addr add {LATER}/32 dev lo"))?;
+    let until = Instant::now() + DEADLINE;
+    while ask()?.line("an answer", answer).await? {
+        check!(Instant::now() < until, "its own address is allowed");
+        sleep(Duration::from_millis(100)).await;
+    }
     Ok(())
 }
 

@@ -186,7 +186,7 @@ impl Place {
 /// A port that is free for UDP and TCP on all of these addresses, and the next one with it: the
 /// second port of RFC 5780 is the first one's successor. It is none that the system gives out by itself, so that
 /// nobody has it while a server is restarted.
-pub(crate) fn free_port(addresses: &[IpAddr]) -> Result<u16> {
+pub fn free_port(addresses: &[IpAddr]) -> Result<u16> {
     const OWN: std::ops::Range<u16> = 10_000..32_000;
     for _ in 0..100 {
         let mut random = [0; 2];

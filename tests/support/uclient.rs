@@ -12,14 +12,35 @@ pub const ANN: [&str; 4] = ["-u", USER, "-w", PASSWORD];
 
 /// `turnutils_uclient` sends ten messages for each of two clients, and must get them all back.
 pub async fn uclient(server: SocketAddr, peer: SocketAddr, user: &[&str], mode: &[&str]) -> Result {
-    let relayed = all_back(server, peer, user, mode).await;
+    uclient_gets(20, server, peer, user, mode).await
+}
+
+/// The same, where so many of the twenty come back.
+pub async fn uclient_gets(
+    back: u32,
+    server: SocketAddr,
+    peer: SocketAddr,
+    user: &[&str],
+    mode: &[&str],
+) -> Result {
+    let relayed = some_back(back, server, peer, user, mode).await;
     relayed
         .map(drop)
         .map_err(|failure| failure.with(format_args!("with {mode:?}")))
 }
 
-/// The same; it goes on as long as what is returned.
+/// The client, when all have come back; it goes on as long as what is returned.
 pub async fn all_back(
+    server: SocketAddr,
+    peer: SocketAddr,
+    user: &[&str],
+    mode: &[&str],
+) -> Result<Process> {
+    some_back(20, server, peer, user, mode).await
+}
+
+async fn some_back(
+    back: u32,
     server: SocketAddr,
     peer: SocketAddr,
     user: &[&str],
@@ -35,10 +56,17 @@ pub async fn all_back(
         .args(mode)
         .arg(server_ip);
     let process = Process::start(&mut command)?;
-    let all = "tot_send_msgs=20, tot_recv_msgs=20";
-    let said = |line: &str| line.contains(all).then_some(());
-    process.line(all, said).await?;
+    let all = format!("tot_send_msgs=20, tot_recv_msgs={back}");
+    let said = |line: &str| line.contains(&all).then_some(());
+    process.line(&all, said).await?;
     Ok(process)
+}
+
+/// `turnutils_peer` of coturn, which echoes as well, at that address and port.
+pub fn peer_of_coturn(address: SocketAddr) -> Result<Process> {
+    let (ip, port) = (address.ip().to_string(), address.port().to_string());
+    let mut command = Command::new("turnutils_peer");
+    Process::start(command.args(["-L", &ip, "-p", &port]))
 }
 
 /// Echoes by UDP on two ports, of which the first is told: the client takes the other for RTCP.
