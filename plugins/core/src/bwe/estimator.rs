@@ -162,7 +162,6 @@ impl Estimator {
         }
         let verdict = self.observe(&received);
         if verdict == Usage::Over {
-            (self.settled, self.limited) = (true, true);
             self.prober.postpone(at);
             let capacity = self.throughput.of_full_path().unwrap_or(0);
             self.bucket.full(at, capacity, self.queue.delay());
@@ -174,13 +173,14 @@ impl Estimator {
             Usage::Over => self.throughput.of_full_path(),
             _ => self.throughput.rate(),
         };
-        self.control(at, verdict, arriving, &received);
+        let order = self.control(at, verdict, arriving, &received);
         let rate = self.rate.rate();
-        let full = self.throughput.of_full_path().unwrap_or(0);
+        let passes = self.throughput.of_full_path().unwrap_or(0);
         self.loss
-            .update(at, tally, self.queue.is_standing(), rate, full);
-        self.settled |= arriving.is_some();
-        self.limited |= self.loss.limit().is_some();
+            .update(at, tally, self.queue.is_standing(), rate, passes);
+        let full = verdict == Usage::Over || order == Order::Drain;
+        self.settled |= full || arriving.is_some();
+        self.limited |= full || self.loss.limit().is_some();
     }
 
     /// Does what is due, and says how many bytes of padding to send now for a probe; 0: none.
@@ -319,7 +319,7 @@ impl Estimator {
         verdict: Usage,
         arriving: Option<u64>,
         received: &[(Sent, i64)],
-    ) {
+    ) -> Order {
         let order = if received.is_empty() {
             Order::Go
         } else {
@@ -333,13 +333,11 @@ impl Estimator {
                 self.rate
                     .update(at, sent, verdict, arriving, self.round_trip);
             }
-            Order::Drain => {
-                self.limited = true;
-                self.rate.drain(arriving);
-            }
+            Order::Drain => self.rate.drain(arriving),
             Order::Hold => {}
             Order::Restore => self.rate.restore(),
         }
+        order
     }
 
     fn judge_probe(&mut self, at: u64) {
