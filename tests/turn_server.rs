@@ -202,6 +202,65 @@ async fn a_flood_without_credentials_gets_few_answers() -> Result {
     Ok(())
 }
 
+/// Nothing is remembered of who has not authenticated, however many those are.
+#[tokio::test]
+async fn many_strangers_leave_nothing_behind() -> Result {
+    let turn = OwnTurn::start(&[]).await?;
+    let process = turn.process()?;
+    // Memory that is taken once, and kept.
+    let first = strangers(&turn, 0, 1_000).await?;
+    let before = Held::by(process)?;
+    strangers(&turn, first, 20_000).await?;
+    let after = Held::by(process)?;
+    println!("{before:?}, after 20,000 strangers {after:?}");
+    check!(after.kib <= before.kib + 4 * 1024, "memory grows");
+    // Connections that asked for numbers may be about to close.
+    check!(after.files <= before.files + 4, "descriptors are kept");
+    let allocations = turn.metric("gst_rtc_turn_allocations").await?;
+    check!(allocations == 0, "{allocations} allocations");
+    Ok(())
+}
+
+/// One Allocate from each of many addresses and ports, until so many have come; which is the next stranger.
+async fn strangers(turn: &OwnTurn, start: u32, count: u64) -> Result<u32> {
+    let refused = "gst_rtc_turn_refusals_total{reason=\"no_credentials\"}";
+    let enough = turn.metric(refused).await? + count;
+    let until = Instant::now() + DEADLINE;
+    for number in start.. {
+        let [_, a, b, c] = number.to_be_bytes();
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, a + 1, b, c), 0))?;
+        socket.send_to(&allocate(number), turn.address())?;
+        if number % 100 == 99 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        if number % 1_000 == 999 && turn.metric(refused).await? >= enough {
+            return Ok(number + 1);
+        }
+        check!(Instant::now() < until, "not all of them are heard");
+    }
+    unreachable!("there are more numbers than time")
+}
+
+/// What a process has.
+#[derive(Debug)]
+struct Held {
+    kib: u64,
+    files: usize,
+}
+
+impl Held {
+    fn by(process: u32) -> Result<Held> {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|words| words.split_ascii_whitespace().next());
+        let kib = kib.ok_or_else(|| Failure::new(format!("no VmRSS in {status}")))?;
+        Ok(Held {
+            kib: kib.parse()?,
+            files: std::fs::read_dir(format!("/proc/{process}/fd"))?.count(),
+        })
+    }
+}
+
 /// An Allocate request of 28 bytes: a header, and REQUESTED-TRANSPORT.
 fn allocate(number: u32) -> [u8; 28] {
     let mut request = [0; 28];

@@ -120,6 +120,13 @@ impl OwnTurn {
         ]
     }
 
+    /// Its process.
+    pub fn process(&self) -> Result<u32> {
+        let server = self.server.as_ref();
+        let server = server.ok_or_else(|| Failure::new("the server does not run"))?;
+        Ok(server.id())
+    }
+
     /// Everything that it has counted.
     pub async fn metrics(&self) -> Result<String> {
         let Some(server) = &self.server else {

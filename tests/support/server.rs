@@ -85,6 +85,11 @@ impl Server {
         )
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The process, for its output, its signals and its entry in `/proc`.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
