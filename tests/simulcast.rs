@@ -44,7 +44,34 @@ async fn each_viewer_gets_its_layer(publishing: &Browser, viewing: &Browser) -> 
     shows(viewer, "sender", SIZES[0]).await?;
     let before = viewer.sees("sender").await?;
     check!(before.frame_width == 240, "{before:?}");
-    drop(publisher);
+    what_no_viewer_can_use_is_not_sent(&publisher, &viewers[..2]).await
+}
+
+/// `viewers` are those who had more than the smallest layer, or may have it again.
+async fn what_no_viewer_can_use_is_not_sent(
+    publisher: &Visitor,
+    viewers: &[(Visitor, &str)],
+) -> Result {
+    for (viewer, _) in viewers {
+        choose(viewer, "sender", SIZES[0]).await?;
+    }
+    sends(publisher, "true,false,false").await?;
+    let (viewer, _) = &viewers[0];
+    shows(viewer, "sender", SIZES[0]).await?;
+    viewer.sees("sender").await?;
+    // It is still there to be chosen, and comes back.
+    choose(viewer, "sender", SIZES[2]).await?;
+    shows(viewer, "sender", SIZES[2]).await?;
+    sends(publisher, "true,true,true").await
+}
+
+/// Waits until a page sends those of its layers, from the smallest to the largest.
+async fn sends(publisher: &Visitor, wanted: &str) -> Result {
+    let sent = format!(
+        "gstRtc.room.transport.senders.get('video').getParameters().encodings.map(one => one.active).join() === '{wanted}'"
+    );
+    let what = format!("layers sent: {wanted}");
+    publisher.page.wait_for::<bool>(&what, &sent).await?;
     Ok(())
 }
 

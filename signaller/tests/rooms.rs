@@ -313,7 +313,16 @@ fn slots_speech_and_assignments_pass_through() {
     let (node, _) = hall.node(None);
     let (alice, a) = hall.join("lobby", "alice");
     let (bob, _) = hall.join("lobby", "bob");
-    hall.publish(alice, node, "lobby", &id(&a));
+    let publication = hall.publish(alice, node, "lobby", &id(&a));
+    hall.say(
+        node,
+        json!({"type": "layers", "session": publication, "track": "video", "active": [true, false]}),
+    );
+    let layers = hall.expect(alice, "layers");
+    assert_eq!(
+        (&layers["track"], &layers["active"]),
+        (&json!("video"), &json!([true, false]))
+    );
     hall.say(
         bob,
         json!({"type": "assign", "mid": "0", "participant": a["id"], "track": "video"}),
@@ -332,7 +341,21 @@ fn slots_speech_and_assignments_pass_through() {
         bob,
         json!({"type": "assign", "mid": "0", "participant": null}),
     );
-    assert_eq!(hall.expect(node, "assign")["participant"], json!(null));
+    let told = hall.expect(node, "assign");
+    assert_eq!(
+        (&told["participant"], &told["speaker"]),
+        (&json!(null), &json!(null))
+    );
+    hall.say(
+        bob,
+        json!({"type": "assign", "mid": "0", "participant": null, "speaker": true}),
+    );
+    assert_eq!(hall.expect(node, "assign")["speaker"], true);
+    hall.say(
+        bob,
+        json!({"type": "assign", "mid": "0", "participant": a["id"], "track": "video", "speaker": true}),
+    );
+    hall.refused(bob, "badMessage");
     hall.say(
         bob,
         json!({"type": "assign", "mid": "0", "participant": "p-nobody", "track": "video"}),

@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/**
- * A gst-rtc room for any page; docs/rtc.md has a page in ten lines, and all methods and events.
- *
- *     const room = new Room('https://rtc.example.org/ws/lobby');
- *     room.addEventListener('media', ({ detail: { media } }) => { video.srcObject = new MediaStream([media]); });
- *     await room.join({ name: 'bob' });
- *     await room.subscribe();
- */
+// A gst-rtc room for any page; docs/rtc.md has a page in ten lines, and all methods and events.
 
 import { RtcError } from './errors.js';
 import { MeshTransport } from './mesh.js';

@@ -68,6 +68,10 @@ export class SfuTransport {
 		const act = {
 			slots: () => this.#handleSlots(message),
 			quality: () => slots.forEach((slot) => this.room.emit('quality', { ...this.slots.get(slot.mid), ...slot })),
+			layers: () => {
+				const sender = this.senders.get(message.track);
+				if (sender) send(Object.assign(sender, { wanted: message.active }), this.room.local.get(message.track));
+			},
 			candidate: () => own?.candidate(message),
 			sessionState: () => message.state === 'closed' && own?.closed(),
 			media: () => {
@@ -148,19 +152,19 @@ export async function send(sender, publication) {
 	if (sender.track !== media) await sender.replaceTrack(media);
 	const parameters = sender.getParameters();
 	if (!media || !parameters.encodings?.length) return;
-	layers(parameters.encodings, publication);
+	layers(parameters.encodings, publication, sender.wanted);
 	if (kind === 'video') parameters.degradationPreference = screen ? 'maintain-resolution' : 'balanced';
 	await sender.setParameters(parameters).catch(console.info);
 }
 
-/** A small picture has fewer: browsers would leave out the largest by themselves. */
-function layers(encodings, publication) {
+/** A small picture has fewer: browsers would leave out the largest. Nor is sent what nobody needs. */
+function layers(encodings, publication, wanted = []) {
 	const { width = 1280, height = 720 } = publication.media?.getSettings() ?? {};
 	const used = WORTH.slice(0, encodings.length).filter((pixels) => width * height >= pixels).length;
 	const rates = BITRATE[sort(publication)].slice(-encodings.length);
 	for (const [i, encoding] of encodings.entries()) {
 		encoding.maxBitrate = rates[i];
-		if (encoding.rid) Object.assign(encoding, { active: i < used, scaleResolutionDownBy: 2 ** Math.max(0, used - 1 - i) });
+		if (encoding.rid) Object.assign(encoding, { active: i < used && (wanted[i] ?? true), scaleResolutionDownBy: 2 ** Math.max(0, used - 1 - i) });
 	}
 	return encodings;
 }

@@ -56,6 +56,13 @@ pub enum Event {
         /// Tracks without a slot; more slots are being offered.
         missing: Missing,
     },
+    /// Which encodings of a simulcast track that is published somebody needs. Others need not be sent.
+    Layers {
+        /// The track.
+        track: String,
+        /// For each encoding, in the order of the offer, whether it is needed.
+        active: Vec<bool>,
+    },
     /// What the video slots get.
     Quality {
         /// Bits per second that the path carries; none while unknown.

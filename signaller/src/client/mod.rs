@@ -191,6 +191,22 @@ impl Client {
             mid: mid.to_owned(),
             participant: track.map(|(participant, _)| participant.to_owned()),
             track: track.map(|(_, track)| track.to_owned()),
+            speaker: false,
+        };
+        self.link.send(message).await
+    }
+
+    /// Shows in a slot whoever speaks, or spoke last.
+    ///
+    /// # Errors
+    /// The connection is lost for good.
+    pub async fn follow_speaker(&self, mid: &str) -> Result<(), ClientError> {
+        let message = ClientMessage::Assign {
+            request: None,
+            mid: mid.to_owned(),
+            participant: None,
+            track: None,
+            speaker: true,
         };
         self.link.send(message).await
     }

@@ -268,6 +268,7 @@ impl Task {
                 Event::Slots { slots, missing }
             }
             ServerMessage::Quality { estimate, slots } => Event::Quality { estimate, slots },
+            ServerMessage::Layers { track, active } => Event::Layers { track, active },
             ServerMessage::SessionState {
                 session,
                 state: SessionState::Connected,

@@ -88,6 +88,19 @@ pub struct Slot {
     pub participant: Option<String>,
     /// Name of the track shown.
     pub track: Option<String>,
+    /// Why, where that is the receiver's choice; none: the node chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Chosen>,
+}
+
+/// Why a slot shows what it shows, where the receiver has chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chosen {
+    /// It asked for this track.
+    Assigned,
+    /// It asked for whoever speaks, or spoke last.
+    Speaker,
 }
 
 /// How many tracks found no slot. The receiver offers again with that many more m-lines.

@@ -190,6 +190,15 @@ pub enum NodeMessage {
         /// The session.
         session: String,
     },
+    /// Which encodings of a published simulcast track somebody needs.
+    Layers {
+        /// The session that publishes it.
+        session: String,
+        /// Its name.
+        track: String,
+        /// For each encoding, in the order of the offer, whether it is needed.
+        active: Vec<bool>,
+    },
     /// A session came up or ended.
     SessionState {
         /// The session.
@@ -357,6 +366,9 @@ pub enum ServerMessage {
         participant: Option<String>,
         /// Which of its tracks.
         track: Option<String>,
+        /// Whoever speaks, instead.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        speaker: bool,
     },
     /// Home: what is wanted of a slot.
     Prefer {

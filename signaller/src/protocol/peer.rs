@@ -102,6 +102,9 @@ pub enum ClientMessage {
         /// Which of its tracks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         track: Option<String>,
+        /// Whoever speaks, instead of a participant.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        speaker: bool,
     },
     /// Say what is wanted of a slot.
     Prefer {
@@ -293,6 +296,13 @@ pub enum ServerMessage {
         #[serde(default)]
         missing: Missing,
     },
+    /// Which encodings of a simulcast track of one's own somebody needs.
+    Layers {
+        /// Its name.
+        track: String,
+        /// For each encoding, in the order of the offer, whether it is needed.
+        active: Vec<bool>,
+    },
     /// What the slots get now.
     Quality {
         /// Bits per second that the path carries; none while unknown.
@@ -380,6 +390,7 @@ impl Slot {
             kind,
             participant: None,
             track: None,
+            reason: None,
         }
     }
 }

@@ -106,6 +106,11 @@ impl Rooms {
                 estimate,
                 slots,
             } => self.node_quality(node, &session, estimate, slots),
+            NodeMessage::Layers {
+                session,
+                track,
+                active,
+            } => self.node_layers(node, &session, track, active),
             NodeMessage::TrackAdded {
                 room,
                 participant,
@@ -363,6 +368,23 @@ impl Rooms {
                 to,
                 peer_protocol::ServerMessage::Quality { estimate, slots },
             );
+        }
+        Ok(())
+    }
+
+    /// Programs that publish by HTTP cannot be told; pads of guests have one encoding.
+    fn node_layers(
+        &mut self,
+        node: &NodeId,
+        session: &str,
+        track: String,
+        active: Vec<bool>,
+    ) -> Result<(), Refusal> {
+        let Some((room, id)) = self.session_at_home(node, session)? else {
+            return Ok(());
+        };
+        if let Some((Link::Socket(to), Direction::Publish)) = self.owner_of(&room, &id) {
+            self.tell_peer(to, peer_protocol::ServerMessage::Layers { track, active });
         }
         Ok(())
     }

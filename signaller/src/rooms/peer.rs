@@ -78,8 +78,9 @@ impl Rooms {
                 mid,
                 participant,
                 track,
+                speaker,
                 ..
-            } => self.peer_assigns(room, id, mid, participant, track),
+            } => self.peer_assigns(room, id, mid, (participant, track, speaker)),
             ClientMessage::Prefer { mid, wish, .. } => self.peer_prefers(room, id, mid, wish),
             ClientMessage::Mute { track, muted, .. } => self.peer_mutes(room, id, track, muted),
             ClientMessage::Signal { to, payload, .. } => self.peer_signals(room, id, &to, payload),
@@ -160,11 +161,16 @@ impl Rooms {
         room: &RoomName,
         id: &ParticipantId,
         mid: String,
-        participant: Option<String>,
-        track: Option<String>,
+        (participant, track, speaker): (Option<String>, Option<String>, bool),
     ) -> Result<(), Refusal> {
         let session = self.peer_session(room, id, Direction::Subscribe)?;
         check_word("mid", &mid)?;
+        if speaker && participant.is_some() {
+            return Err(Refusal::new(
+                Code::BadMessage,
+                "assign has either a participant or speaker, not both",
+            ));
+        }
         let track = match (&participant, track) {
             (Some(other), Some(track)) => {
                 let room = self.rooms.get(room).ok_or_else(no_room)?;
@@ -187,6 +193,7 @@ impl Rooms {
                 mid,
                 participant,
                 track,
+                speaker,
             },
         );
         Ok(())

@@ -91,6 +91,8 @@ impl State {
             lines: Vec::new(),
             connected: false,
             slots: Vec::new(),
+            wishes: HashMap::new(),
+            chosen: HashMap::new(),
             missing: Missing::default(),
         };
         self.sessions.insert(id, session);

@@ -53,10 +53,20 @@ impl State {
 
     /// When [`State::handle_timeout`] is to be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.rooms.values().filter_map(|room| room.retry).min()
+        let retries = self.rooms.values().filter_map(|room| room.retry);
+        retries.chain(self.review).min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.review.take_if(|at| *at <= now).is_some() {
+            self.review_demand(now);
+        }
+        if self.rooms.values().any(|room| room.retry.is_some()) {
+            self.dial_again(now);
+        }
+    }
+
+    fn dial_again(&mut self, now: Instant) {
         let due = |room: &&mut Room| room.retry.is_some_and(|at| at <= now);
         self.rooms
             .values_mut()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Participants and tracks made from pads.
 
+use super::demand::Demand;
 use super::state::{Heard, Origin, Participant, Pending, State, Track};
 use super::{LocalTrack, LocalTrackId, NodeEvent};
 use crate::node::{ParticipantKind, ToSignaller};
@@ -51,6 +52,7 @@ impl State {
             payloads: vec![wanted.payload.clone()],
             audience: wanted.audience.clone(),
             encrypted: wanted.encrypted,
+            demand: Demand::default(),
             home: id.worker,
             muted: false,
             origin: Origin::Pad,

@@ -7,6 +7,7 @@
 mod bridge;
 mod config;
 mod data;
+mod demand;
 mod dial;
 mod error;
 mod event;

@@ -13,6 +13,7 @@ use gst_rtc_core::media::{Candidate, ReceiveSpec, SessionDescription};
 use gst_rtc_core::negotiate::{self, Answer, LocalTransport, answer_publish, answer_receive};
 use gst_rtc_core::session::IceRole;
 use rand::RngExt;
+use std::collections::HashMap;
 
 /// An offer that came through the signaller.
 pub(super) struct Offer {
@@ -152,6 +153,8 @@ impl State {
             lines,
             connected: false,
             slots: Vec::new(),
+            wishes: HashMap::new(),
+            chosen: HashMap::new(),
             missing: Missing::default(),
         };
         self.sessions.insert(id, session);

@@ -12,7 +12,13 @@ use gst_rtc_core::layer::{Layer, LayerState};
 
 impl State {
     /// What a session receives has changed.
-    pub(super) fn quality(&self, id: SessionId, estimate: Option<u64>, slots: Vec<SlotQuality>) {
+    pub(super) fn quality(
+        &mut self,
+        id: SessionId,
+        estimate: Option<u64>,
+        slots: Vec<SlotQuality>,
+    ) {
+        self.learn_sizes(id, &slots);
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
@@ -20,7 +26,10 @@ impl State {
             self.out.say(ToSignaller::Quality {
                 session: session.name.clone(),
                 estimate,
-                slots: slots.iter().map(wire_slot).collect(),
+                slots: slots
+                    .iter()
+                    .map(|slot| self.wire_quality(id, slot))
+                    .collect(),
             });
         }
         let owner = self.owner(session);
@@ -33,19 +42,42 @@ impl State {
     }
 
     /// A peer says what it wants of a slot.
-    pub(super) fn handle_prefer(&self, session: &str, mid: String, wish: Wish) {
-        let Some(id) = self.session_ids.get(session) else {
+    pub(super) fn handle_prefer(&mut self, session: &str, mid: String, wish: Wish) {
+        let Some(&id) = self.session_ids.get(session) else {
             return;
         };
-        let Some(session) = self.sessions.get(id) else {
+        let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
+        if session.has_slot(&mid) {
+            session.wishes.insert(mid.clone(), wish);
+        }
         let order = Command::Prefer {
-            session: *id,
+            session: id,
             mid,
             preference: preference(&wish),
         };
         self.out.order(session.worker, order);
+        self.demand_changed();
+    }
+
+    fn wire_quality(&self, id: SessionId, slot: &SlotQuality) -> node::SlotQuality {
+        let track = self.shown(id, &slot.mid);
+        let demand = track.and_then(|id| Some(&self.tracks.get(&id)?.demand));
+        // What is not sent since nobody needs it can be had by asking for it.
+        let paused = |encoding| demand.is_some_and(|demand| demand.is_paused(encoding));
+        let offered = |state: &&LayerState| state.active || paused(state.layer.encoding);
+        node::SlotQuality {
+            mid: slot.mid.clone(),
+            layer: slot.layer.as_ref().map(wire_layer),
+            available: slot
+                .available
+                .iter()
+                .filter(offered)
+                .map(wire_layer)
+                .collect(),
+            reason: slot.reason.name().to_owned(),
+        }
     }
 }
 
@@ -65,16 +97,6 @@ fn preference(wish: &Wish) -> Preference {
             temporal: layer.temporal,
         }),
         paused: wish.paused,
-    }
-}
-
-fn wire_slot(slot: &SlotQuality) -> node::SlotQuality {
-    let active = slot.available.iter().filter(|state| state.active);
-    node::SlotQuality {
-        mid: slot.mid.clone(),
-        layer: slot.layer.as_ref().map(wire_layer),
-        available: active.map(wire_layer).collect(),
-        reason: slot.reason.name().to_owned(),
     }
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Peer connections: what happens to them is passed on.
 
+use super::demand::Demand;
 use super::guest::origin_of;
 use super::state::{Heard, Line, Pending, Session, Side, State, Track};
 use super::{NodeEvent, SessionOwner, TrackOwner};
 use crate::io::{Command, WorkerEvent};
-use crate::node::{Direction, Missing, Role, SessionPhase, Slot, ToSignaller};
+use crate::node::{Chosen, Direction, Missing, Role, SessionPhase, Slot, ToSignaller};
 use crate::sdp;
 use gst_rtc_core::engine::{Assignment, SlotState};
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
@@ -35,6 +36,7 @@ impl State {
                 payloads: line.spec.payloads,
                 audience: None,
                 encrypted: line.encrypted,
+                demand: Demand::new(line.spec.rids.len()),
                 home,
                 muted: false,
                 origin,
@@ -66,6 +68,7 @@ impl State {
         if session.connected {
             self.tell_session(&session, false, reason);
         }
+        self.demand_changed();
     }
 
     /// A connection between nodes is nobody's.
@@ -123,6 +126,7 @@ impl State {
                 if let Some(known) = self.sessions.get_mut(&session) {
                     (known.slots, known.missing) = (slots, missing);
                     self.say_slots(session);
+                    self.demand_changed();
                 }
             }
             WorkerEvent::Speaking {
@@ -198,7 +202,7 @@ impl State {
         let slots = session
             .slots
             .iter()
-            .map(|slot| self.wire_slot(slot))
+            .map(|slot| self.wire_slot(session, slot))
             .collect();
         self.out.say(ToSignaller::Slots {
             session: session.name.clone(),
@@ -207,7 +211,7 @@ impl State {
         });
     }
 
-    fn wire_slot(&self, slot: &SlotState) -> Slot {
+    fn wire_slot(&self, session: &Session, slot: &SlotState) -> Slot {
         let shown = slot.track.and_then(|id| {
             let track = self.tracks.get(&id)?;
             Some((
@@ -221,6 +225,7 @@ impl State {
             kind: slot.kind.to_string(),
             participant,
             track,
+            reason: session.chosen.get(&slot.mid).copied(),
         }
     }
 
@@ -261,34 +266,53 @@ impl State {
     }
 
     /// A peer chooses what one of its slots shows.
-    pub(super) fn handle_assign(
-        &self,
-        session: &str,
-        mid: String,
-        participant: Option<String>,
-        track: Option<String>,
-    ) {
-        let Some(id) = self.session_ids.get(session) else {
+    pub(super) fn handle_assign(&mut self, name: &str, mid: String, choice: Choice) {
+        let Some(&id) = self.session_ids.get(name) else {
             return;
         };
-        let Some(session) = self.sessions.get(id) else {
+        let Some(room) = self.sessions.get(&id).map(|session| session.room) else {
             return;
         };
-        let assignment = match participant {
-            None => Some(Assignment::Auto),
-            Some(wire) => self
-                .track_by_wire(session.room, &wire, track.as_deref())
-                .map(Assignment::Track),
+        let (assignment, chosen) = match choice {
+            Choice { speaker: true, .. } => (Assignment::Speaker, Some(Chosen::Speaker)),
+            Choice {
+                participant: Some(wire),
+                track,
+                ..
+            } => match self.track_by_wire(room, &wire, track.as_deref()) {
+                Some(track) => (Assignment::Track(track), Some(Chosen::Assigned)),
+                None => return,
+            },
+            _ => (Assignment::Auto, None),
         };
-        if let Some(assignment) = assignment {
-            self.out.order(
-                session.worker,
-                Command::Assign {
-                    session: *id,
-                    mid,
-                    assignment,
-                },
-            );
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        if !session.has_slot(&mid) {
+            return;
+        }
+        let slot = session.slots.iter().find(|slot| slot.mid == mid);
+        let shown = slot.and_then(|slot| slot.track);
+        let before = session.chosen.get(&mid).copied();
+        match chosen {
+            Some(chosen) => session.chosen.insert(mid.clone(), chosen),
+            None => session.chosen.remove(&mid),
+        };
+        // Where another track comes, its message says why.
+        let stays = match assignment {
+            Assignment::Track(track) => shown == Some(track),
+            _ => true,
+        };
+        self.out.order(
+            session.worker,
+            Command::Assign {
+                session: id,
+                mid,
+                assignment,
+            },
+        );
+        if stays && before != chosen {
+            self.say_slots(id);
         }
     }
 
@@ -314,6 +338,13 @@ impl State {
             }
         }
     }
+}
+
+/// What a peer wants a slot to show: a track, whoever speaks, or what the node chooses.
+pub(super) struct Choice {
+    pub(super) participant: Option<String>,
+    pub(super) track: Option<String>,
+    pub(super) speaker: bool,
 }
 
 /// What a session's engine needs to know of its lines.

@@ -4,6 +4,7 @@
 use super::NodeEvent;
 use super::bridge::Bridge;
 use super::offers::Offer;
+use super::sessions::Choice;
 use super::state::{Heard, Link, Participant, Pending, Room, Side, State};
 use crate::io::Command;
 use crate::node::{self, Connection, FromSignaller, Resume, Role, SessionPhase, ToSignaller};
@@ -123,8 +124,14 @@ impl State {
                 mid,
                 participant,
                 track,
+                speaker,
             } => {
-                self.handle_assign(&session, mid, participant, track);
+                let choice = Choice {
+                    participant,
+                    track,
+                    speaker,
+                };
+                self.handle_assign(&session, mid, choice);
             }
             FromSignaller::Prefer { session, mid, wish } => self.handle_prefer(&session, mid, wish),
             FromSignaller::CloseSession { session }
@@ -164,6 +171,7 @@ impl State {
         let resuming = self.link.node.replace(node).is_some();
         (self.link.ready, self.link.told_lost) = (true, false);
         self.out.tell(NodeEvent::SignallerConnected);
+        self.repeat_layers();
         if !resuming {
             self.join_everywhere();
         }

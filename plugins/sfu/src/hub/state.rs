@@ -2,13 +2,14 @@
 //! What a node knows: rooms, participants, tracks, sessions. One thread owns it, so there is nothing to lock.
 
 use super::bridge::Bridge;
+use super::demand::Demand;
 use super::dial::Dial;
 use super::network::Network;
 use super::outlets::Outlets;
 use super::taps::Tap;
 use super::{Limits, LocalTrackId, NodeEvent, TapId};
 use crate::io::Command;
-use crate::node::{Direction, Missing, ParticipantKind, Role};
+use crate::node::{Chosen, Direction, Missing, ParticipantKind, Role, Wish};
 use gst_rtc_core::engine::SlotState;
 use gst_rtc_core::id::{ParticipantId, RoomId, SessionId, TrackId};
 use gst_rtc_core::media::{Fingerprint, MediaKind, PayloadParams, ReceiveSpec};
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) session_ids: HashMap<String, SessionId>,
     pub(super) taps: BTreeMap<TapId, Tap>,
     pub(super) link: Link,
+    /// When to look at what is needed of simulcast tracks.
+    pub(super) review: Option<Instant>,
     next_room: u32,
     next_participant: u32,
     next_session: u32,
@@ -132,6 +135,7 @@ pub(super) struct Track {
     pub(super) audience: Option<String>,
     /// Its payloads are encrypted end to end.
     pub(super) encrypted: bool,
+    pub(super) demand: Demand,
     pub(super) home: u8,
     pub(super) muted: bool,
     pub(super) origin: Origin,
@@ -167,7 +171,21 @@ pub(super) struct Session {
     pub(super) lines: Vec<Line>,
     pub(super) connected: bool,
     pub(super) slots: Vec<SlotState>,
+    /// What the peer wants of slots, by mid.
+    pub(super) wishes: HashMap<String, Wish>,
+    /// Slots for which the peer chose what they show, by mid.
+    pub(super) chosen: HashMap<String, Chosen>,
     pub(super) missing: Missing,
+}
+
+impl Session {
+    /// Whether a mid is that of a slot: others would only fill the memory.
+    pub(super) fn has_slot(&self, mid: &str) -> bool {
+        match &self.side {
+            Side::Answered(answer) => answer.slots.iter().any(|slot| slot.mid == mid),
+            Side::Dialled(_) => false,
+        }
+    }
 }
 
 /// Who offered.
@@ -204,6 +222,7 @@ impl State {
             session_ids: HashMap::new(),
             taps: BTreeMap::new(),
             link: Link::default(),
+            review: None,
             next_room: 0,
             next_participant: 0,
             next_session: 0,

@@ -54,6 +54,7 @@ impl State {
         {
             self.out.order(home, Command::Untap(track, id));
         }
+        self.demand_changed();
         if let Some(&room) = self.room_ids.get(&tap.room) {
             self.dial_room(room);
         }
@@ -110,6 +111,7 @@ impl State {
             encrypted,
         });
         self.out.order(home, Command::Tap(track_id, id));
+        self.demand_changed();
     }
 
     /// A track is gone: its taps look for another.

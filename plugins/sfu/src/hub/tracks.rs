@@ -36,6 +36,7 @@ impl State {
             self.out.tell(event);
         }
         self.match_taps(room);
+        self.demand_changed();
     }
 
     /// Takes a track from everybody.

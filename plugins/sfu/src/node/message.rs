@@ -44,6 +44,12 @@ pub(crate) enum ToSignaller {
         estimate: Option<u64>,
         slots: Vec<SlotQuality>,
     },
+    /// Which encodings of a track somebody needs.
+    Layers {
+        session: String,
+        track: String,
+        active: Vec<bool>,
+    },
     SessionState {
         session: String,
         state: SessionPhase,
@@ -155,6 +161,8 @@ pub(crate) enum FromSignaller {
         participant: Option<String>,
         #[serde(default)]
         track: Option<String>,
+        #[serde(default)]
+        speaker: bool,
     },
     Prefer {
         session: String,
@@ -264,6 +272,21 @@ pub(crate) struct Slot {
     pub(crate) kind: String,
     pub(crate) participant: Option<String>,
     pub(crate) track: Option<String>,
+    /// None: the node chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<Chosen>,
+}
+
+/// Why a slot shows what it shows, where that is the peer's choice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Chosen {
+    /// It asked for this track.
+    Assigned,
+    /// It asked for whoever speaks.
+    Speaker,
+    #[serde(other)]
+    Otherwise,
 }
 
 /// What a viewer wants of a slot.

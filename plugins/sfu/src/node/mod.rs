@@ -10,7 +10,7 @@ mod message;
 pub(crate) use address::SignallerAddress;
 pub(crate) use client::{Connection, run};
 pub(crate) use message::{
-    Direction, FromSignaller, Layer, LayerInfo, Missing, Participant, ParticipantKind,
+    Chosen, Direction, FromSignaller, Layer, LayerInfo, Missing, Participant, ParticipantKind,
     ParticipantState, Priority, Resume, Role, RoomState, SessionPhase, SessionStateOf, Slot,
     SlotQuality, ToSignaller, Track, Wish,
 };

@@ -214,8 +214,24 @@ fn slots_are_told_with_the_signallers_names_once_they_show_something() {
                 (&video["track"], &slots["missing"]),
                 (&json!("video"), &json!({"audio": 0, "video": 0}))
             );
+            assert_eq!(video["reason"], Value::Null, "the node chose");
             break;
         }
+    }
+    let (participant, none) = (json!("p7"), Value::Null);
+    for (participant, track, speaker, reason) in [
+        (&participant, json!("video"), false, json!("assigned")),
+        (&none, none.clone(), true, json!("speaker")),
+        (&none, none.clone(), false, none.clone()),
+    ] {
+        link.say(json!({"type": "assign", "session": "s1", "mid": "1", "participant": participant, "track": track, "speaker": speaker}));
+        let slots = link.hear("slots");
+        let video = &slots["slots"][1];
+        assert_eq!(
+            (&video["track"], &video["reason"]),
+            (&json!("video"), &reason),
+            "{slots}"
+        );
     }
 }
 
