@@ -42,7 +42,7 @@ pub(crate) fn bench(no_install: bool, only_turn: bool) -> Result<(), String> {
     } else {
         packages::TEST
     };
-    packages::ensure(&[packages::RUN, more], no_install)?;
+    packages::ensure(&[packages::BUILD, packages::RUN, more], no_install)?;
     run(&mut cargo(&[
         "build",
         "--release",

@@ -11,7 +11,7 @@ use crate::packages;
 
 /// Builds both packages; returns their files, in `debian` of Cargo's target folder.
 pub(crate) fn deb(debug: bool, no_install: bool) -> Result<Vec<PathBuf>, String> {
-    packages::ensure(&[packages::RUN, packages::DEB], no_install)?;
+    packages::ensure(&[packages::BUILD, packages::DEB], no_install)?;
     let target = target_directory()?;
     let folder = target.join("debian");
     match fs::remove_dir_all(&folder) {
@@ -84,6 +84,17 @@ mod tests {
             version,
             "debian/changelog"
         );
+    }
+
+    #[test]
+    fn the_dockerfile_installs_what_packages_are_built_with() {
+        let file = read("packaging/Dockerfile");
+        let installed = between(&file, "--yes \\\n", "\nWORKDIR");
+        let installed: Vec<&str> = installed.split_whitespace().collect();
+        for package in packages::BUILD.iter().chain(packages::DEB) {
+            let name = package.debian();
+            assert!(installed.contains(&name), "{name}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<(), String> {
             all.join(", ")
         ));
     }
-    packages::ensure(&[packages::RUN, packages::FUZZ], false)?;
+    packages::ensure(&[packages::BUILD, packages::RUN, packages::FUZZ], false)?;
     let folder = target_directory()?.join("fuzz");
     let host = host()?;
     build(&folder, &host)?;

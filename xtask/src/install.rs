@@ -65,7 +65,7 @@ impl Places {
 
 /// Builds and copies. `debug`: as the tests build, which is quicker to build and slower to run.
 pub(crate) fn install(user: bool, debug: bool, no_install: bool) -> Result<(), String> {
-    packages::ensure(&[packages::RUN], no_install)?;
+    packages::ensure(&[packages::BUILD, packages::RUN], no_install)?;
     let places = Places::new(user)?;
     build(if debug { "dev" } else { "release" })?;
     let built = target_directory()?.join(if debug { "debug" } else { "release" });

@@ -6,7 +6,10 @@ use crate::packages;
 
 /// Tries all pairs. It takes some minutes, and needs root for its network namespaces.
 pub(crate) fn natlab(no_install: bool) -> Result<(), String> {
-    packages::ensure(&[packages::RUN, packages::TEST], no_install)?;
+    packages::ensure(
+        &[packages::BUILD, packages::RUN, packages::TEST],
+        no_install,
+    )?;
     for what in ["table", "pages", "calls"] {
         run(&mut cargo(&[
             "run", "--quiet", "--bin", "natlab", what, "--write",

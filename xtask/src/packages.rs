@@ -27,8 +27,8 @@ const fn package(debian: &'static str, evidence: Evidence) -> Package {
     Package { debian, evidence }
 }
 
-/// To build, and to run `gst-rtc dev` and the pipelines it prints.
-pub(crate) const RUN: &[Package] = &[
+/// To build.
+pub(crate) const BUILD: &[Package] = &[
     package("gcc", Program(&["cc"])),
     package("libc6-dev", Program(&["cc"])),
     package("pkg-config", Program(&["pkg-config", "pkgconf"])),
@@ -42,6 +42,10 @@ pub(crate) const RUN: &[Package] = &[
         "libgstreamer-plugins-bad1.0-dev",
         Library("gstreamer-webrtc-1.0 >= 1.22"),
     ),
+];
+
+/// To run `gst-rtc dev` and the pipelines it prints, besides [`BUILD`].
+pub(crate) const RUN: &[Package] = &[
     package("gstreamer1.0-tools", Program(&["gst-launch-1.0"])),
     package("gstreamer1.0-plugins-base", Element("opusenc")),
     package("gstreamer1.0-plugins-good", Element("vp8enc")),
@@ -49,7 +53,7 @@ pub(crate) const RUN: &[Package] = &[
     package("gstreamer1.0-nice", Element("nicesrc")),
 ];
 
-/// To test, besides [`RUN`].
+/// To test, besides [`BUILD`] and [`RUN`].
 pub(crate) const TEST: &[Package] = &[
     package("chromium", Program(&["chromium"])),
     package("firefox-esr", Program(&["firefox-esr", "firefox"])),
@@ -64,6 +68,7 @@ pub(crate) const TEST: &[Package] = &[
     package("python3", Program(&["python3"])),
     package("python3-venv", Program(&["python3"])),
     package("python3-gi", Program(&["python3"])),
+    package("python3-jsonschema", Program(&["python3"])),
     package("gir1.2-gstreamer-1.0", Program(&["python3"])),
     package("gir1.2-gst-rtsp-server-1.0", Program(&["python3"])),
     package("meson", Program(&["meson"])),
@@ -71,20 +76,20 @@ pub(crate) const TEST: &[Package] = &[
     package("curl", Program(&["curl"])),
 ];
 
-/// To make Debian packages, besides [`RUN`].
+/// To make Debian packages, besides [`BUILD`].
 pub(crate) const DEB: &[Package] = &[
     package("debhelper", Program(&["dh"])),
     package("meson", Program(&["meson"])),
     package("python3", Program(&["python3"])),
 ];
 
-/// To try out what is installed in fresh systems, besides [`RUN`] and [`DEB`].
+/// To try out what is installed in fresh systems, besides [`DEB`].
 pub(crate) const FRESH: &[Package] = &[package("debootstrap", Program(&["debootstrap"]))];
 
-/// To fuzz, besides [`RUN`].
+/// To fuzz, besides [`BUILD`] and [`RUN`].
 pub(crate) const FUZZ: &[Package] = &[package("g++", Program(&["c++"]))];
 
-/// To measure TURN alone, besides [`RUN`].
+/// To measure TURN alone, besides [`BUILD`] and [`RUN`].
 pub(crate) const BENCH_TURN: &[Package] = &[package("coturn", Program(&["turnserver"]))];
 
 /// Sees to it that all packages are there.
@@ -196,6 +201,14 @@ fn ensure_elsewhere<'a>(needed: impl Iterator<Item = &'a Package>) -> Result<(),
         "missing, and packages are installed only on Debian 12 and 13:\n{}",
         missing.join("\n")
     ))
+}
+
+impl Package {
+    /// Its name on Debian.
+    #[cfg(test)]
+    pub(crate) fn debian(&self) -> &'static str {
+        self.debian
+    }
 }
 
 impl Evidence {

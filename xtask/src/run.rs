@@ -11,7 +11,7 @@ use crate::{packages, plugins};
 ///
 /// This process is replaced by the server, so that Ctrl-C and signals reach the server itself.
 pub(crate) fn run(no_install: bool, arguments: &[String]) -> Result<(), String> {
-    packages::ensure(&[packages::RUN], no_install)?;
+    packages::ensure(&[packages::BUILD, packages::RUN], no_install)?;
     run_command(
         cargo(&["build", "--release", "--package", "gst-rtc-signaller"])
             .args(plugins::package_arguments()),

@@ -11,10 +11,13 @@ use crate::{checks, docs, packages, plugins};
 pub(crate) fn test(fast: bool, no_install: bool) -> Result<(), String> {
     let started = Instant::now();
     if fast {
-        packages::ensure(&[packages::RUN], no_install)?;
+        packages::ensure(&[packages::BUILD, packages::RUN], no_install)?;
         fast_tests()?;
     } else {
-        packages::ensure(&[packages::RUN, packages::TEST], no_install)?;
+        packages::ensure(
+            &[packages::BUILD, packages::RUN, packages::TEST],
+            no_install,
+        )?;
         checks::all()?;
         all_tests()?;
         docs::docs(true)?;
