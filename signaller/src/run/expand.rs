@@ -8,7 +8,7 @@ use super::params::{Value, Values};
 use super::quote::{inside, plain, quoted, unescaped, unquoted};
 use super::source::Launch;
 use super::suggest::did_you_mean;
-use super::token::{Spanned, Token, tokens, variable_end};
+use super::token::{Around, Spanned, Token, tokens, variable_end};
 
 /// How deep choices may stand in choices.
 const DEPTH: usize = 4;
@@ -59,7 +59,7 @@ pub(super) fn expand(
         parts: Vec::new(),
         findings: Vec::new(),
     };
-    expander.launch(launch, None, 0);
+    expander.launch(launch, Place::default());
     if expander.findings.is_empty() {
         Ok(expander.parts)
     } else {
@@ -156,6 +156,34 @@ fn value(
     Err(Finding::at(file, offset, Fault::Parameter, message).help(help))
 }
 
+/// Where a launch text stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// The place in the file of the variable that stands for it, if one does.
+    variable: Option<usize>,
+    around: Around,
+    /// Choices around it.
+    depth: usize,
+}
+
+impl Place {
+    /// The place in the file of a byte of the text.
+    fn of(&self, launch: &Launch, at: usize) -> usize {
+        self.variable.unwrap_or_else(|| launch.offset(at))
+    }
+
+    /// What stands around one token of the text.
+    fn within(&self, tokens: &[Spanned], index: usize) -> Around {
+        let is_link = |spanned: &Spanned| spanned.token == Token::Link;
+        let before = index.checked_sub(1).and_then(|before| tokens.get(before));
+        let after = tokens.get(index + 1);
+        Around {
+            linked_before: before.map_or(self.around.linked_before, is_link),
+            linked_after: after.map_or(self.around.linked_after, is_link),
+        }
+    }
+}
+
 struct Expander<'e> {
     file: &'e str,
     values: &'e Values,
@@ -164,19 +192,23 @@ struct Expander<'e> {
 }
 
 impl Expander<'_> {
-    /// `from`: the place of the variable that stands for this text, if one does.
-    fn launch(&mut self, launch: &Launch, from: Option<usize>, depth: usize) {
-        match tokens(&launch.text) {
+    fn launch(&mut self, launch: &Launch, place: Place) {
+        match tokens(&launch.text, place.around) {
             Ok(tokens) => {
-                for spanned in tokens {
-                    let offset = from.unwrap_or_else(|| launch.offset(spanned.at.start));
-                    if let Err(finding) = self.token(&launch.text, &spanned, offset, depth) {
+                for (index, spanned) in tokens.iter().enumerate() {
+                    let offset = place.of(launch, spanned.at.start);
+                    let place = Place {
+                        variable: Some(offset),
+                        around: place.within(&tokens, index),
+                        depth: place.depth,
+                    };
+                    if let Err(finding) = self.token(&launch.text, spanned, offset, place) {
                         self.findings.push(finding);
                     }
                 }
             }
             Err(uncut) => {
-                let offset = from.unwrap_or_else(|| launch.offset(uncut.at));
+                let offset = place.of(launch, uncut.at);
                 let finding = Finding::at(self.file, offset, Fault::Syntax, uncut.message);
                 self.findings.push(finding.help(uncut.help.to_owned()));
             }
@@ -188,11 +220,11 @@ impl Expander<'_> {
         text: &str,
         spanned: &Spanned,
         offset: usize,
-        depth: usize,
+        place: Place,
     ) -> Result<(), Finding> {
         let word = &text[spanned.at.clone()];
         let part = match &spanned.token {
-            Token::Variable => return self.variable(word, offset, depth),
+            Token::Variable => return self.variable(word, offset, place),
             Token::Assign { name, value } => {
                 self.assign(&text[name.clone()], &text[value.clone()], offset)?
             }
@@ -231,13 +263,14 @@ impl Expander<'_> {
     }
 
     /// A variable in the place of an element: a piece of launch text, or caps.
-    fn variable(&mut self, word: &str, offset: usize, depth: usize) -> Result<(), Finding> {
+    fn variable(&mut self, word: &str, offset: usize, place: Place) -> Result<(), Finding> {
         let Some(Segment::Variable { name, default, .. }) = segments(word).next() else {
             return Ok(());
         };
         match value(self.file, offset, name, default, self.values)? {
-            Value::Launch(launch) if depth < DEPTH => {
-                self.launch(&launch, Some(offset), depth + 1);
+            Value::Launch(launch) if place.depth < DEPTH => {
+                let depth = place.depth + 1;
+                self.launch(&launch, Place { depth, ..place });
                 Ok(())
             }
             Value::Launch(_) => {
@@ -405,6 +438,24 @@ mod tests {
             text_of("a ! ${enc} ! b name=x$$y", &values),
             "a ! vp8enc deadline=1 ! rtpvp8pay ! b name=x\\$y"
         );
+    }
+
+    #[test]
+    fn choices_may_begin_and_end_with_caps() {
+        gst::init().expect("GStreamer starts");
+        let piece = |text: &str| Value::Launch(Launch::whole(text));
+        let values = [
+            ("enc", piece("vp8enc ! video/x-vp8, width=3")),
+            ("raw", piece("video/x-raw ! videoscale")),
+            ("both", piece("${raw} ! ${enc}")),
+        ];
+        assert_eq!(
+            text_of("a ! ${both} ! b", &values),
+            "a ! video/x-raw ! videoscale ! vp8enc ! video/x-vp8, width=3 ! b"
+        );
+        let alone = Launch::whole("a ! ${enc}");
+        let values = values.map(|(name, value)| (name.to_owned(), value));
+        assert!(expand("", &alone, &values.into()).is_err());
     }
 
     #[test]

@@ -61,9 +61,22 @@ pub(super) struct Uncut {
     pub(super) help: &'static str,
 }
 
+/// What stands around a piece of launch text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Around {
+    /// A link is before it.
+    pub(super) linked_before: bool,
+    /// A link comes after it.
+    pub(super) linked_after: bool,
+}
+
 /// Cuts launch text into tokens.
-pub(super) fn tokens(text: &str) -> Result<Vec<Spanned>, Uncut> {
-    let mut scanner = Scanner { text, at: 0 };
+pub(super) fn tokens(text: &str, around: Around) -> Result<Vec<Spanned>, Uncut> {
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        linked_after: around.linked_after,
+    };
     let mut tokens: Vec<Spanned> = Vec::new();
     loop {
         scanner.skip_blank_and_comments();
@@ -72,7 +85,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Spanned>, Uncut> {
         }
         let linked = tokens
             .last()
-            .is_some_and(|last| matches!(last.token, Token::Link));
+            .map_or(around.linked_before, |last| last.token == Token::Link);
         let start = scanner.at;
         let token = scanner.token(linked)?;
         tokens.push(Spanned {
@@ -90,6 +103,8 @@ pub(super) fn variable_end(text: &str) -> Option<usize> {
 struct Scanner<'t> {
     text: &'t str,
     at: usize,
+    /// A link comes after the text.
+    linked_after: bool,
 }
 
 impl<'t> Scanner<'t> {
@@ -146,7 +161,7 @@ impl<'t> Scanner<'t> {
             escaped = c == '\\' && !escaped;
             !ends
         });
-        if self.peek().is_none() {
+        if self.peek().is_none() && !self.linked_after {
             return Err(Uncut {
                 at: start,
                 message: "caps must stand between two links",
@@ -304,7 +319,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn cut(text: &str) -> Vec<(&'static str, &str)> {
-        let tokens = tokens(text).expect("it can be cut");
+        let tokens = tokens(text, Around::default()).expect("it can be cut");
         let word = |spanned: &Spanned| {
             let kind = match spanned.token {
                 Token::Link => "link",
@@ -374,14 +389,15 @@ mod tests {
             ("a ! video/x-raw", 4),
             ("${", 0),
         ] {
-            assert_eq!(tokens(text).expect_err("never ends").at, at, "{text}");
+            let uncut = tokens(text, Around::default()).expect_err("never ends");
+            assert_eq!(uncut.at, at, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn every_text_is_cut_or_refused(text in r#"[ a-z!:.,;()=\\"'$#{}/0-9\n-]{0,60}|\PC{0,40}"#) {
-            if let Ok(tokens) = tokens(&text) {
+            if let Ok(tokens) = tokens(&text, Around::default()) {
                 let mut end = 0;
                 for spanned in tokens {
                     prop_assert!(spanned.at.start >= end && spanned.at.end > spanned.at.start);
