@@ -2,8 +2,10 @@
 //! `gst-rtc check` and `gst-rtc run` as a user meets them: exit codes, places, advice, and proper ends.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use gst_rtc::build::root;
 use gst_rtc::described::{folder, grows, gst_rtc};
 use gst_rtc::media::Recording;
 use gst_rtc::{Described, Result, check};
@@ -167,6 +169,45 @@ async fn every_fault_has_its_code_its_place_and_advice() -> Result {
 }
 
 #[tokio::test]
+async fn a_link_that_fails_is_told_with_both_caps_and_what_would_mend_it() -> Result {
+    for (text, gives, takes, advice) in [
+        (
+            "videotestsrc ! opusdec ! fakesink",
+            "video/x-raw",
+            "audio/x-opus",
+            "",
+        ),
+        (
+            "audiotestsrc ! rtpopuspay ! fakesink",
+            "audio/x-raw",
+            "audio/x-opus",
+            "put opusenc between them",
+        ),
+        (
+            "videotestsrc ! video/x-raw,format=I420 ! rtpvp8pay ! fakesink",
+            "video/x-raw, format=(string)I420",
+            "video/x-vp8",
+            "put vp8enc between them",
+        ),
+        (
+            "videotestsrc ! audio/x-raw ! fakesink",
+            "video/x-raw",
+            "audio/x-raw",
+            "",
+        ),
+    ] {
+        let (_, finding) = checked(text)?;
+        let message = finding["message"].as_str().unwrap_or_default();
+        let help = finding["help"].as_str().unwrap_or_default();
+        check!(
+            message.contains(gives) && message.contains(takes) && help.contains(advice),
+            "{text}\n{finding:#}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_missing_element_comes_with_its_package() -> Result {
     // With no plugins but those of the core, everything else is missing.
     let empty = folder("no-plugins")?;
@@ -263,5 +304,48 @@ async fn ctrl_c_finishes_files() -> Result {
         recording.only("video")?.codec_name == "h264",
         "{recording:?}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn editors_know_by_the_schema_what_a_description_may_hold() -> Result {
+    let folder = folder("schema")?;
+    let schema = folder.join("gst-rtc.schema.json");
+    std::fs::write(&schema, gst_rtc("schema").output()?.stdout)?;
+    let validate = |files: &[PathBuf]| {
+        let script = root().join("tests/peers/validate.py");
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(script).arg(&schema).args(files).output()
+    };
+    let mut ours = Vec::new();
+    for file in std::fs::read_dir(root().join("pipelines"))? {
+        let path = file?.path();
+        ours.extend(
+            path.extension()
+                .is_some_and(|ending| ending == "toml")
+                .then_some(path),
+        );
+    }
+    check!(ours.len() > 15, "{ours:?}");
+    let valid = validate(&ours)?;
+    check!(valid.status.success(), "{valid:?}");
+    // What the runner refuses as a slip, the editor underlines.
+    for (slip, place) in [
+        ("[pipline]\nlaunch = 'a'", "pipline"),
+        ("[pipeline]\nlaunch = 3", "$.pipeline"),
+        ("[params]\nn = { type = 'itn' }", "$.params.n.type"),
+        ("[on.track]\nmatch = 'a'", "$.on.track"),
+    ] {
+        let file = folder.join("slip.toml");
+        std::fs::write(&file, slip)?;
+        let refused = validate(&[file])?;
+        let said = String::from_utf8_lossy(&refused.stdout);
+        check!(
+            refused.status.code() == Some(1) && said.contains(place),
+            "{slip}: {refused:?}"
+        );
+        let (code, _) = checked(slip)?;
+        check!(code == 3, "{slip}: exit code {code}");
+    }
     Ok(())
 }

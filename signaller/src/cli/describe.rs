@@ -190,6 +190,11 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Prints the schema of descriptions.
+pub(super) fn schema() {
+    banner::print(&format!("{:#}\n", run::schema()));
+}
+
 fn about(file: &str, description: &Description) -> String {
     let about = description.about().map(|about| format!(": {about}"));
     let mut text = format!("{file}: right{}\n", about.unwrap_or_default());

@@ -44,6 +44,8 @@ enum Command {
     Run(describe::RunArgs),
     /// Say what is wrong with a description, with line, column and advice. Exit codes as of run.
     Check(describe::CheckArgs),
+    /// Print the JSON Schema of descriptions in TOML, with which editors complete and check them while they are written.
+    Schema,
     /// Test a WHIP and WHEP server under load: loss, delay, joining times, and what the server uses.
     #[cfg(feature = "load")]
     Load(load::LoadArgs),
@@ -186,6 +188,10 @@ pub(crate) fn main() -> ExitCode {
             Command::Dev(args) => dev::dev(&args).await,
             Command::Run(args) => describe::run(&args).await,
             Command::Check(args) => describe::check(&args),
+            Command::Schema => {
+                describe::schema();
+                Ok(())
+            }
             #[cfg(feature = "load")]
             Command::Load(args) => load::load(&args).await,
         }
@@ -291,7 +297,7 @@ mod tests {
             Command::Serve(args) => args,
             #[cfg(feature = "dev-node")]
             Command::Dev(_) => panic!("serve was asked for"),
-            Command::Run(_) | Command::Check(_) => panic!("serve was asked for"),
+            Command::Run(_) | Command::Check(_) | Command::Schema => panic!("serve was asked for"),
             #[cfg(feature = "load")]
             Command::Load(_) => panic!("serve was asked for"),
         }

@@ -2,12 +2,11 @@
 //! A description as it is written: TOML, or launch text with comments and variables.
 
 use super::expand::variables;
+use super::file::{File, ParamTable, RoomTable, TYPES, TemplateTable};
 use super::finding::{Fault, Finding};
 use super::params::{Kind, Param};
 use super::source::Launch;
 use super::suggest::did_you_mean;
-use serde::Deserialize;
-use serde::de::{MapAccess, SeqAccess, Visitor, value};
 use std::collections::BTreeMap;
 use std::fmt;
 use toml::Spanned;
@@ -144,126 +143,6 @@ fn from_launch(text: &str) -> Description {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    description: Option<String>,
-    #[serde(default)]
-    requires: Vec<Spanned<String>>,
-    #[serde(default)]
-    params: BTreeMap<String, Spanned<ParamTable>>,
-    #[serde(default)]
-    room: RoomTable,
-    /// May be left out where templates are the whole.
-    pipeline: Option<PipelineTable>,
-    #[serde(default)]
-    on: OnTable,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PipelineTable {
-    launch: Spanned<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RoomTable {
-    signaller: Option<Spanned<String>>,
-    room: Option<Spanned<String>>,
-    participant: Option<Spanned<String>>,
-    mode: Option<Spanned<String>>,
-    token: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ParamTable {
-    #[serde(rename = "type")]
-    kind: Spanned<String>,
-    default: Option<Scalar>,
-    env: Option<String>,
-    help: Option<String>,
-    unit: Option<String>,
-    min: Option<i64>,
-    max: Option<i64>,
-    values: Option<Vec<String>>,
-    choices: Option<BTreeMap<String, Spanned<String>>>,
-}
-
-/// A default may be written as what it is.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    String(String),
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Scalar::Bool(value) => value.fmt(f),
-            Scalar::Int(value) => value.fmt(f),
-            Scalar::Float(value) => value.fmt(f),
-            Scalar::String(value) => value.fmt(f),
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct OnTable {
-    #[serde(default)]
-    room: Several,
-    #[serde(default)]
-    participant: Several,
-    #[serde(default)]
-    track: Several,
-}
-
-/// `[on.track]`, or several `[[on.track]]`.
-#[derive(Default)]
-struct Several(Vec<TemplateTable>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TemplateTable {
-    of: Option<String>,
-    #[serde(rename = "match")]
-    caps: Option<Spanned<String>>,
-    #[serde(default)]
-    needs: Vec<Spanned<String>>,
-    #[serde(default)]
-    except: Vec<String>,
-    launch: Spanned<String>,
-}
-
-impl<'de> Deserialize<'de> for Several {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Several, D::Error> {
-        struct OneOrMore;
-        impl<'de> Visitor<'de> for OneOrMore {
-            type Value = Several;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table, or an array of tables")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Several, A::Error> {
-                let deserializer = value::MapAccessDeserializer::new(map);
-                TemplateTable::deserialize(deserializer).map(|table| Several(vec![table]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Several, A::Error> {
-                let deserializer = value::SeqAccessDeserializer::new(seq);
-                Vec::deserialize(deserializer).map(Several)
-            }
-        }
-        deserializer.deserialize_any(OneOrMore)
-    }
-}
-
 fn from_toml(text: &str) -> Result<Description, Vec<Finding>> {
     let file: File = toml::from_str(text).map_err(|error| vec![no_toml(text, &error)])?;
     let mut findings = Vec::new();
@@ -395,9 +274,6 @@ fn param(text: &str, name: &str, table: Spanned<ParamTable>) -> Result<Param, Fi
 }
 
 fn unknown_type(text: &str, given: &str, offset: usize) -> Finding {
-    const TYPES: [&str; 9] = [
-        "string", "secret", "int", "float", "bool", "fraction", "caps", "enum", "choice",
-    ];
     let help = did_you_mean(given, TYPES);
     let message = format!("\"{given}\" is no type of parameters");
     Finding::at(text, offset, Fault::Format, message)

@@ -4,6 +4,7 @@
 mod check;
 mod description;
 mod expand;
+mod file;
 mod finding;
 mod instance;
 mod line;
@@ -21,6 +22,7 @@ mod token;
 
 pub use check::Prepared;
 pub use description::Description;
+pub use file::schema;
 pub use finding::{Fault, Finding, Severity};
 pub use line::Line;
 pub use runner::{Options, RunError, run};
