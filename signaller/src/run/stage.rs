@@ -33,6 +33,8 @@ struct State {
     instances: BTreeMap<Key, Option<Instance>>,
     /// By room and name.
     present: BTreeMap<(String, String), Present>,
+    /// How many instances were begun.
+    made: u64,
 }
 
 /// The running pipeline.
@@ -223,10 +225,16 @@ impl Stage {
         if self.state().instances.contains_key(&key) {
             return None;
         }
-        self.state().instances.insert(key.clone(), None);
+        let number = {
+            let mut state = self.state();
+            state.instances.insert(key.clone(), None);
+            state.made += 1;
+            state.made
+        };
         let values = self.values(variables);
         let text = &self.prepared.description.text;
-        let name = format!("{}-{}", template.each, key.subject);
+        // The number, because another template may be for the same, or one made before still be ending.
+        let name = format!("{}-{}-{number}", template.each, key.subject);
         let made = expand(text, &template.launch, &values)
             .map_err(|findings| findings[0].message.clone())
             .and_then(|parts| Instance::start(&self.pipeline, &name, &parts, feeding));
