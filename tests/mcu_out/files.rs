@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 use gst_rtc::build::root;
-use gst_rtc::described::{folder, grows};
-use gst_rtc::{Browser, Page, Process, Result, check, my_turn};
+use gst_rtc::described::{folder, grows, gst_rtc};
+use gst_rtc::{Browser, Described, Page, Process, Result, check, my_turn};
 
 use crate::room::{Room, comes_to_bars, ends_with_bars, has_bars_and_ticks};
 
 #[tokio::test]
-async fn a_mixed_room_is_recorded_and_cut_into_segments() -> Result {
+async fn a_mixed_room_is_recorded() -> Result {
     let _turn = my_turn().await;
     let dir = folder("mix-files")?;
     let room = Room::open().await?;
@@ -26,6 +26,50 @@ async fn a_mixed_room_is_recorded_and_cut_into_segments() -> Result {
         has_bars_and_ticks(&path)?;
         check!(ends_with_bars(&path)?, "the last picture is empty");
     }
+    Ok(())
+}
+
+/// A mix, and something else of the same room that takes two seconds to end.
+const SLOW: &str = r#"
+description = "A room, mixed, to a file, and late"
+
+[params]
+signaller = { type = "string", help = "The server" }
+file = { type = "string", help = "The file to write" }
+
+[pipeline]
+launch = '''
+rtcsfu name=sfu signaller::uri=${signaller} room=lobby
+rtcmcu name=mcu width=320 height=180 framerate=15/1 video-bitrate=300000 end-with-inputs=false
+mcu.video ! h264parse ! queue ! matroskamux ! filesink location=${file}
+'''
+
+[[on.participant]]
+launch = "sfu.video_${participant} ! mcu.sink_%u"
+
+[[on.participant]]
+launch = '''
+sfu.audio_${participant} ! queue max-size-time=4000000000 max-size-buffers=0 max-size-bytes=0
+! clocksync ts-offset=2000000000 ! fakesink async=false
+'''
+"#;
+
+#[tokio::test]
+async fn who_is_in_a_mix_stays_until_all_else_has_ended() -> Result {
+    let _turn = my_turn().await;
+    let dir = folder("mix-end")?;
+    let (description, path) = (dir.join("slow.toml"), dir.join("room.mkv"));
+    std::fs::write(&description, SLOW)?;
+    let room = Room::open().await?;
+    let mut run = gst_rtc("run");
+    run.arg(&description)
+        .arg(format!("--set=signaller=ws://{}", room.server.address()))
+        .arg(format!("--set=file={}", path.display()));
+    let mix = Described::with(&mut run)?;
+    comes_to_bars(&path).await?;
+    grows(&path, std::fs::metadata(&path)?.len() + 50_000).await?;
+    mix.stop().await?;
+    check!(ends_with_bars(&path)?, "the last picture is empty");
     Ok(())
 }
 
