@@ -6,7 +6,7 @@ use std::os::unix::process::parent_id;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gst_rtc::build::root;
+use gst_rtc::build::{program, root};
 use gst_rtc::coturn::Coturn;
 use gst_rtc::natlab::{
     Cell, Kind, Lab, Method, Outcome, Pages, agent, call, caller, webrtcbin_connects,
@@ -39,6 +39,8 @@ fn usage() -> Failure {
 
 /// What builds labs. Told to end, it takes down the one that stands.
 async fn with_labs(verb: &str, arguments: &[String]) -> Result {
+    // What is tested is built before there is a lab: meanwhile nobody would listen.
+    program();
     tokio::select! {
         result = labs(verb, arguments) => result,
         ended = told_to_end() => Err(Failure::new(format!("ended: {}", ended?))),
