@@ -179,3 +179,58 @@ async fn serve(page: String) -> Result<String> {
     });
     Ok(origin)
 }
+
+#[test]
+fn examples_are_short_and_begin_with_their_command() {
+    for file in std::fs::read_dir(root().join("examples")).expect("there are examples") {
+        let path = file.expect("it can be read").path();
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.expect("it has a name");
+        let command = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("rs") => format!("cargo run --example {name} -- "),
+            Some("py") => format!("python3 examples/{name}.py "),
+            Some("c") => format!("cc examples/{name}.c "),
+            Some("html") => "gst-rtc dev ".to_owned(),
+            ending => panic!("{}: no example ends in {ending:?}", path.display()),
+        };
+        assert!(text.lines().count() <= 150, "{} is long", path.display());
+        let first = text.lines().take(10).any(|line| line.contains(&command));
+        assert!(first, "{}: \"{command}\" is not above", path.display());
+    }
+}
+
+#[test]
+fn a_page_of_ones_own_needs_ten_lines() {
+    let page = std::fs::read_to_string(root().join("examples/page.html")).expect("it is there");
+    let script = page.split_once("<script type=\"module\">\n");
+    let (_, script) = script.expect("it has a script");
+    let (script, _) = script.split_once("</script>").expect("which ends");
+    assert!(script.lines().count() <= 10, "{script}");
+}
+
+#[test]
+fn every_description_says_what_it_does_and_is_run_by_a_test() {
+    let files = |folder: &str| {
+        let files = std::fs::read_dir(root().join(folder)).expect("the folder is there");
+        files.map(|file| file.expect("it can be read").path())
+    };
+    let tests: String = files("tests")
+        .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
+        .map(|path| std::fs::read_to_string(path).expect("it is text"))
+        .collect();
+    for path in files("pipelines") {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.expect("it has a name");
+        assert!(
+            tests.contains(&format!("\"{name}\"")) || tests.contains(&format!("pipelines/{name}")),
+            "nobody runs {name}"
+        );
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        let header = text
+            .lines()
+            .skip(1)
+            .take_while(|line| line.starts_with("# "));
+        assert!(header.count() >= 1, "{name} does not say what it does");
+    }
+}

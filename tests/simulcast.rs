@@ -2,7 +2,7 @@
 //! A page sends three layers, and each viewer gets the one that was chosen there.
 
 use gst_rtc::example::{example_command, says, stop};
-use gst_rtc::{Browser, Process, Result, Server, Visitor, check, my_turn};
+use gst_rtc::{Browser, Described, Process, Result, Server, Visitor, check, my_turn};
 
 /// Large enough for three layers.
 const HEIGHT: &str = "&height=540";
@@ -83,14 +83,37 @@ async fn a_webrtcbin_sends_one_source_in_three_sizes() -> Result {
     let mut command = example_command("simulcast.rs")?;
     let example = Process::start(command.args([&uri, "layers", "bin"]))?;
     says(&example, "bin sends 3 layers").await?;
-    let browser = Browser::chromium().await?;
-    let none = "&camera=0&microphone=0";
-    let viewer = Visitor::join_with(&browser, &server, "layers", "viewer", none).await?;
-    for size in ["240 × 134", "480 × 270", "960 × 540"] {
-        choose(&viewer, "bin", size).await?;
-        shows(&viewer, "bin", size).await?;
-    }
+    one_viewer_gets_each_layer(&Browser::chromium().await?, &server, "bin").await?;
     stop(example).await
+}
+
+#[tokio::test]
+async fn a_described_pipeline_sends_one_source_in_three_sizes() -> Result {
+    let _turn = my_turn().await;
+    let server = Server::serve(&[]).await?;
+    let browser = Browser::chromium().await?;
+    for codec in ["vp8", "h264"] {
+        // Three encoders at once: fewer pictures for the sake of slow machines.
+        let who = [("room", "layers"), ("name", codec)];
+        let set = [who[0], who[1], ("codec", codec), ("rate", "5/1")];
+        let sender = Described::start("simulcast-sender.toml", &server, &set)?;
+        sender.says("connected to its signaller").await?;
+        one_viewer_gets_each_layer(&browser, &server, codec).await?;
+        sender.stop().await?;
+    }
+    Ok(())
+}
+
+/// A pipeline sends; whoever watches chooses one size after the other, and back.
+async fn one_viewer_gets_each_layer(browser: &Browser, server: &Server, who: &str) -> Result {
+    let none = "&camera=0&microphone=0";
+    let name = format!("viewer-of-{who}");
+    let viewer = Visitor::join_with(browser, server, "layers", &name, none).await?;
+    for size in ["240 × 134", "480 × 270", "960 × 540", "240 × 134"] {
+        choose(&viewer, who, size).await?;
+        shows(&viewer, who, size).await?;
+    }
+    Ok(())
 }
 
 /// Takes a layer out of the menu of a tile, once the menu has it.
