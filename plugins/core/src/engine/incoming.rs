@@ -261,11 +261,19 @@ impl Engine {
         packet: &[u8],
         capture: Instant,
     ) {
+        let epoch = self.next_epoch;
         let Some(packet) = self.local_packet(now, (track, encoding), packet, capture) else {
             self.stats.invalid_rtp += 1;
             return;
         };
+        // What came before the track was known here is lost, and perhaps its only keyframe with it: nobody could begin with the
+        // stream, nor know its size to choose it.
+        let begins = self.next_epoch != epoch;
+        let torn = begins && !packet.description.keyframe && !packet.is_opaque();
         self.route(now, packet);
+        if torn {
+            self.request_keyframe_of(now, track, encoding);
+        }
     }
 
     fn local_packet(
