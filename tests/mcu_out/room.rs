@@ -88,11 +88,11 @@ pub(crate) fn ends_with_bars(path: &Path) -> Result<bool> {
 }
 
 /// The pictures of a file, a byte for each pixel.
-fn pictures(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn pictures(path: &Path) -> Result<Vec<u8>> {
     decoded(path, &["-pix_fmt", "gray", "-f", "rawvideo"])
 }
 
-fn are_bars(picture: &[u8]) -> bool {
+pub(crate) fn are_bars(picture: &[u8]) -> bool {
     let shades: BTreeSet<u8> = picture.iter().map(|luma| luma / 24).collect();
     shades.len() >= 5
 }

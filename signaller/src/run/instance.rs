@@ -6,7 +6,7 @@ use super::expand::Part;
 use super::references::{Outer, cut_outer};
 use gst::prelude::*;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -235,10 +235,29 @@ fn unlink(ghost: &gst::Pad) {
     let Some(peer) = ghost.peer() else {
         return;
     };
-    let _ = match ghost.direction() {
-        gst::PadDirection::Sink => peer.unlink(ghost),
-        _ => ghost.unlink(&peer),
-    };
+    if ghost.direction() != gst::PadDirection::Sink {
+        let _ = ghost.unlink(&peer);
+        return;
+    }
+    let unlinked = discard_unlinked(&peer);
+    let _ = peer.unlink(ghost);
+    unlinked.store(true, Ordering::Release);
+}
+
+/// What a pad gives between being unlinked, which is told by the result, and being linked again goes nowhere. Its source goes on: that
+/// nobody takes its data any more would be an error there.
+fn discard_unlinked(pad: &gst::Pad) -> Arc<AtomicBool> {
+    let unlinked = Arc::new(AtomicBool::new(false));
+    let known = unlinked.clone();
+    let data = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    pad.add_probe(data, move |pad, _| {
+        match (known.load(Ordering::Acquire), pad.is_linked()) {
+            (true, true) => gst::PadProbeReturn::Remove,
+            (false, true) => gst::PadProbeReturn::Ok,
+            (_, false) => gst::PadProbeReturn::Drop,
+        }
+    });
+    unlinked
 }
 
 /// All elements below a bin made by that factory.
