@@ -17,7 +17,8 @@ PROGRAM = ["-p", "gst-rtc-signaller"]
 
 def main():
     given = arguments()
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", given.target_dir))
+    # Cargo runs at the root, this where meson builds: what is relative is meant from the root.
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", given.target_dir)
     suffixes = {output.suffix for output in given.outputs}
     common = ["--profile", given.profile, "--target-dir", target]
     built = target / ("debug" if given.profile == "dev" else given.profile)

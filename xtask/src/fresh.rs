@@ -140,7 +140,10 @@ impl Fresh {
             .current_dir(&self.folder)
             .env_clear()
             .env("HOME", "/root")
-            .env("PATH", "/root/.cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env(
+                "PATH",
+                "/root/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("line", line_of_readme()?)
             .env("script", script))

@@ -28,5 +28,5 @@ ninja -C build uninstall
 rm -rf /root/.cache
 if gst-inspect-1.0 --exists rtcsfu; then exit 1; fi
 left=$(find / -xdev -path /root -prune -o -path /proc -prune -o -path /tmp -prune -o \
-    \( -name '*gst-rtc*' -o -name '*gstrtc*' \) -print)
+    \( -name '*gst-rtc*' -o -name 'libgstrtc*' \) -print)
 test -z "$left"
