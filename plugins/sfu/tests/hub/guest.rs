@@ -55,10 +55,10 @@ impl Pair {
         }
     }
 
-    /// Passes on what was said, until `done`.
+    /// Passes on what was said, until `done` and every offer has its answer: a track is told of before the answer that brings its media.
     fn relay(&mut self, mut done: impl FnMut(&Pair) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while !done(self) {
+        while !done(self) || !self.requests.is_empty() {
             let late = Instant::now() > deadline;
             assert!(
                 !late,
