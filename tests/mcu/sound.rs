@@ -87,6 +87,29 @@ async fn volume_and_mute_of_a_pad_change_what_all_hear() -> Result {
 }
 
 #[tokio::test]
+async fn quiet_and_loud_are_alike_with_automatic_level() -> Result {
+    let pipeline = Embedded::parse(&format!(
+        "rtcmcu name=mcu auto-level=true
+         audiotestsrc is-live=true freq=400 volume=0.03 ! mcu.sink_0
+         audiotestsrc is-live=true freq=700 volume=0.4 ! mcu.sink_1
+         mcu.audio ! {FORMAT} ! fakesink name=all signal-handoffs=true"
+    ))?;
+    let all = Speaker::of(&pipeline, "all")?;
+    pipeline.play().await?;
+    let are = |expected: [f64; 2]| {
+        move |sound: &Sound| {
+            let tones = [400.0, 700.0].map(|tone| sound.tone(tone));
+            (tones.iter().zip(expected)).all(|(is, wanted)| (is - wanted).abs() < 0.02)
+        }
+    };
+    all.hears("both at -20 dBFS", are([0.141, 0.141])).await?;
+    let mcu = pipeline.element("mcu")?;
+    mcu.set_property("auto-level", false);
+    all.hears("both as they come", are([0.03, 0.4])).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_sum_of_many_does_not_clip() -> Result {
     let sources = (0..8).map(|n| {
         format!(

@@ -5,6 +5,7 @@
 //! work grows with the sources plus the listeners, not with their product, and what is taken out is exactly what was put in.
 
 use super::aligner::{Aligner, CHANNELS, RATE};
+use super::leveller::Leveller;
 use super::limiter::Limiter;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub struct Mixer {
     /// How loud each participant was in this block: mean square of what was heard.
     powers: BTreeMap<String, f64>,
     position: i64,
+    auto_level: bool,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,7 @@ struct Source {
     aligner: Aligner,
     volume: f32,
     muted: bool,
+    leveller: Leveller,
     /// What the volume has reached on its way.
     gain: f32,
     block: Vec<f32>,
@@ -53,6 +56,7 @@ impl Mixer {
             aligner: Aligner::default(),
             volume: 1.0,
             muted: false,
+            leveller: Leveller::default(),
             gain: 1.0,
             block: Vec::new(),
         };
@@ -89,6 +93,11 @@ impl Mixer {
         }
     }
 
+    /// Whether all sources are brought to about the same loudness, on top of their volume. Default: false.
+    pub fn set_auto_level(&mut self, auto_level: bool) {
+        self.auto_level = auto_level;
+    }
+
     /// Takes interleaved samples of which the first frame belongs at that position.
     pub fn push(&mut self, id: SourceId, at: i64, samples: &[f32]) {
         if let Some(source) = self.sources.get_mut(&id) {
@@ -118,7 +127,7 @@ impl Mixer {
         self.reset(length);
         let present = self.sources.values_mut();
         for source in present.chain(self.leaving.iter_mut()) {
-            source.read(self.position, length);
+            source.read(self.position, length, self.auto_level);
             add(&mut self.total, &source.block);
             let own =
                 (self.own.entry(source.participant.clone())).or_insert_with(|| vec![0.0; length]);
@@ -177,10 +186,16 @@ impl Mixer {
 
 impl Source {
     /// Its next block, at its volume.
-    fn read(&mut self, at: i64, length: usize) {
+    fn read(&mut self, at: i64, length: usize, auto_level: bool) {
         self.block.resize(length, 0.0);
         self.aligner.read(at, &mut self.block);
-        let target = if self.muted { 0.0 } else { self.volume };
+        let level = if auto_level {
+            self.leveller.measure(&self.block)
+        } else {
+            self.leveller = Leveller::default();
+            1.0
+        };
+        let target = if self.muted { 0.0 } else { self.volume * level };
         if self.gain == target && target == 1.0 {
             return;
         }

@@ -8,6 +8,7 @@ pub mod aligner;
 pub mod animation;
 pub mod custom;
 pub mod layout;
+pub mod leveller;
 pub mod limiter;
 pub mod mixer;
 pub mod rect;

@@ -57,6 +57,10 @@ impl Mixer {
         state.core.set_muted(pad.imp().id(), muted);
     }
 
+    pub(super) fn set_auto_level(&self, auto_level: bool) {
+        self.lock().core.set_auto_level(auto_level);
+    }
+
     pub(super) fn add_listener(&self, participant: &str) -> gst::Pad {
         let template = self.obj().pad_template("own_%u");
         let template = template.expect("the class has it");

@@ -66,6 +66,11 @@ impl Mixer {
         self.imp().set_volume(source, volume, muted);
     }
 
+    /// Whether all are brought to about the same loudness.
+    pub(crate) fn set_auto_level(&self, auto_level: bool) {
+        self.imp().set_auto_level(auto_level);
+    }
+
     /// A new pad with everybody's sound but one's.
     pub(crate) fn add_listener(&self, participant: &str) -> gst::Pad {
         self.imp().add_listener(participant)

@@ -333,6 +333,7 @@ impl ObjectImpl for RtcMcu {
                 self.resize()
             }
             "logo" => self.load_logo(),
+            "auto-level" => self.mixer.set_auto_level(self.settings().auto_level),
             _ => {}
         }
     }

@@ -60,6 +60,11 @@
 //! their new places within `animation`. A pad whose properties `width` and `height` are set is where they and `xpos` and
 //! `ypos` put it, and the layout arranges the rest. A layout that is impossible is refused, and the old one stays.
 //!
+//! ## Sound
+//!
+//! Each voice is decoded once, and somebody's own mix is everybody's without their voice. Pads have `volume` and `mute`; with
+//! `auto-level` quiet and loud voices become alike. A sum of many is turned down before it clips.
+//!
 //! ## Messages
 //!
 //! Each of the signals without a return value is also an element message on the bus, named `rtcmcu-` and the signal's name,

@@ -102,6 +102,15 @@ fn tiles() -> Vec<glib::ParamSpec> {
             .default_value(default.names)
             .mutable_playing()
             .build(),
+        glib::ParamSpecBoolean::builder("auto-level")
+            .nick("Automatic level")
+            .blurb(
+                "Whether the sound of all is brought to about the same loudness, a mean of -20 dBFS, by at most -12 to +18 dB; the \
+                 volume of a pad counts on top of it",
+            )
+            .default_value(default.auto_level)
+            .mutable_playing()
+            .build(),
         number(
             "freeze-timeout",
             "Freeze timeout",
@@ -191,6 +200,7 @@ impl Settings {
             "gap" => self.gap = checked(value),
             "animation" => self.animation = milliseconds(value),
             "names" => self.names = checked(value),
+            "auto-level" => self.auto_level = checked(value),
             "freeze-timeout" => self.freeze_timeout = milliseconds(value),
             "latency" => self.latency = milliseconds(value),
             "end-with-inputs" => self.end_with_inputs = checked(value),
@@ -216,6 +226,7 @@ impl Settings {
             "gap" => self.gap.to_value(),
             "animation" => milliseconds(self.animation),
             "names" => self.names.to_value(),
+            "auto-level" => self.auto_level.to_value(),
             "freeze-timeout" => milliseconds(self.freeze_timeout),
             "latency" => milliseconds(self.latency),
             "end-with-inputs" => self.end_with_inputs.to_value(),
