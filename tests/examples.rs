@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `examples/`, each run as its first comment says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gst_rtc::build::root;
 use gst_rtc::described::{folder, grows};
@@ -191,7 +191,7 @@ fn examples_are_short_and_begin_with_their_command() {
             Some("rs") => format!("cargo run --example {name} -- "),
             Some("py") => format!("python3 examples/{name}.py "),
             Some("c") => format!("cc examples/{name}.c "),
-            Some("html") => "gst-rtc dev ".to_owned(),
+            Some("html") => "gst-rtc ".to_owned(),
             ending => panic!("{}: no example ends in {ending:?}", path.display()),
         };
         assert!(text.lines().count() <= 150, "{} is long", path.display());
@@ -211,15 +211,21 @@ fn a_page_of_ones_own_needs_ten_lines() {
 
 #[test]
 fn every_description_says_what_it_does_and_is_run_by_a_test() {
-    let files = |folder: &str| {
-        let files = std::fs::read_dir(root().join(folder)).expect("the folder is there");
-        files.map(|file| file.expect("it can be read").path())
+    let files = |folder: &Path| -> Vec<PathBuf> {
+        let files = std::fs::read_dir(folder).expect("the folder is there");
+        let paths = files.map(|file| file.expect("it can be read").path());
+        paths.collect()
     };
-    let tests: String = files("tests")
-        .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
-        .map(|path| std::fs::read_to_string(path).expect("it is text"))
-        .collect();
-    for path in files("pipelines") {
+    let mut tests = String::new();
+    let mut sources = files(&root().join("tests"));
+    while let Some(path) = sources.pop() {
+        if path.is_dir() {
+            sources.extend(files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            tests += &std::fs::read_to_string(path).expect("it is text");
+        }
+    }
+    for path in files(&root().join("pipelines")) {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.expect("it has a name");
         assert!(
