@@ -203,22 +203,21 @@ impl Prober {
         let length = STEPS + (emptied / STEP) as u32;
         self.first = false;
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        let mut cluster = Cluster::new(self.last_id, aim, estimate, now);
-        cluster.length = length.min(MOST_STEPS);
-        self.cluster = Some(cluster);
+        let length = length.min(MOST_STEPS);
+        self.cluster = Some(Cluster::new(self.last_id, aim, estimate, now, length));
         true
     }
 }
 
 impl Cluster {
-    fn new(id: u8, aim: u64, estimate: u64, now: u64) -> Cluster {
+    fn new(id: u8, aim: u64, estimate: u64, now: u64, length: u32) -> Cluster {
         Cluster {
             id,
             aim,
             estimate,
             begin: now,
             steps: 0,
-            length: STEPS,
+            length,
             sent: Tally::default(),
             first_sent: now,
             last_sent: now,

@@ -4,7 +4,7 @@
 use crate::signaller::{Link, Signaller};
 use crate::support::{Node, PATIENCE, config, feed, has_media, local, media_now, opus, vp8};
 use gst_rtc_core::media::MediaKind;
-use gstrtcsfu::hub::{HubConfig, LocalTrack, LocalTrackId, NodeEvent, OwnMessage, TapId};
+use gstrtcsfu::hub::{HubConfig, LocalTrack, LocalTrackId, NodeEvent, OwnMessage};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Instant;
@@ -249,21 +249,6 @@ fn publish_encrypted(node: &Node, participant: &str) -> LocalTrackId {
     node.hub.publish(track).expect("valid names")
 }
 
-/// Whether what a tap found is encrypted end to end.
-fn is_encrypted(node: &Node, tap: TapId) -> bool {
-    let encrypted = node.expect("TapStarted", |event| match event {
-        NodeEvent::TapStarted {
-            tap: started,
-            encrypted,
-            ..
-        } if started == tap => Some(encrypted),
-        _ => None,
-    });
-    // The event comes before the order to the worker; the answer to this comes after it.
-    node.hub.stats();
-    encrypted
-}
-
 #[test]
 fn what_is_encrypted_end_to_end_stays_so_in_both_directions() {
     let mut pair = Pair::start();
@@ -286,9 +271,9 @@ fn what_is_encrypted_end_to_end_stays_so_in_both_directions() {
         Value::Null,
         "said only where true"
     );
-    assert!(is_encrypted(&pair.guest, from_home));
-    assert!(is_encrypted(&pair.home, from_guest[0]));
-    assert!(!is_encrypted(&pair.home, from_guest[1]));
+    assert!(pair.guest.tap_found(from_home).1);
+    assert!(pair.home.tap_found(from_guest[0]).1);
+    assert!(!pair.home.tap_found(from_guest[1]).1);
     feed(&pair.home, stage, &vp8(), || {
         media_now(&pair.guest, from_home).is_some_and(|p| p.encrypted)
     });

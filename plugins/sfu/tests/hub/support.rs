@@ -81,19 +81,25 @@ impl Node {
         self.hub.tap(request).expect("valid names")
     }
 
-    /// Waits until a tap has found its track and the track's worker knows of it.
+    /// Waits until a tap has found its track and the track's worker knows of it; says which one.
     pub fn tap_started(&self, tap: TapId) -> String {
-        let track = self.expect("TapStarted", |event| match event {
+        self.tap_found(tap).0
+    }
+
+    /// The same, and says whether the track is encrypted end to end as well.
+    pub fn tap_found(&self, tap: TapId) -> (String, bool) {
+        let found = self.expect("TapStarted", |event| match event {
             NodeEvent::TapStarted {
                 tap: started,
                 track,
+                encrypted,
                 ..
-            } if started == tap => Some(track),
+            } if started == tap => Some((track, encrypted)),
             _ => None,
         });
         // The event comes before the order to the worker; the answer to this comes after it.
         self.hub.stats();
-        track
+        found
     }
 
     /// What happened and was not waited for.
