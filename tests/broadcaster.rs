@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use gst_rtc::described::{Described, folder, free_port, gst_rtc, listens};
+use gst_rtc::described::{Described, folder, gst_rtc, listens};
 use gst_rtc::example::{example_command, says, stop};
+use gst_rtc::port::free_port;
 use gst_rtc::{DEADLINE, Process, Result, Server, check, my_turn};
 use tokio::time::Instant;
 

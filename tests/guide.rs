@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gst_rtc::build::{plugin_path, program, root, scratch};
-use gst_rtc::described::{folder, free_port};
+use gst_rtc::described::folder;
+use gst_rtc::port::free_port;
 use gst_rtc::{Process, Result, check, my_turn};
 
 /// A command of a page, and what it says.

@@ -4,11 +4,11 @@
 //! One test only: it counts the threads and files of its own process.
 
 use std::collections::BTreeSet;
-use std::net::UdpSocket;
 
 use gst::glib;
 use gst::prelude::*;
 use gst_rtc::embedded::{Embedded, init};
+use gst_rtc::port::free_port;
 use gst_rtc::{Browser, Failure, Result, Server, Visitor, check, my_turn};
 
 const CYCLES: u32 = 20;
@@ -20,6 +20,7 @@ async fn twenty_starts_and_stops_with_people_around_leave_nothing_behind() -> Re
     let server = Server::serve(&[]).await?;
     let browser = Browser::chromium().await?;
     let alice = Visitor::join(&browser, &server, "lobby", "alice").await?;
+    // That each start gets it again shows that the last one gave it back.
     let port = free_port()?;
 
     // The first time, libraries make what they keep for ever.
@@ -157,9 +158,4 @@ fn objects(changes: &gst::StructureRef, list: &str) -> Vec<(String, String)> {
         Some((object.get("type-name").ok()?, object.get("address").ok()?))
     });
     named.collect()
-}
-
-/// A port that is free now; that each start gets it again shows that the last one gave it back.
-fn free_port() -> Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use gst_rtc::described::{folder, free_port, grows};
+use gst_rtc::described::{folder, grows};
 use gst_rtc::media::Recording;
+use gst_rtc::port::free_port;
 use gst_rtc::{
     Browser, DEADLINE, Described, Failure, Process, Result, Server, check, my_turn, whip,
 };

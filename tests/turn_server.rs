@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use gst_rtc::coturn::free_port;
 use gst_rtc::http::request;
 use gst_rtc::natlab::Lab;
 use gst_rtc::own_turn::OwnTurn;
+use gst_rtc::port::free_port;
 use gst_rtc::spaces::Spaces;
 use gst_rtc::uclient::{ANN, peer_of_coturn, uclient, uclient_gets, udp_echo};
 use gst_rtc::{DEADLINE, Failure, Process, Result, Server, check};
@@ -54,7 +54,7 @@ async fn coturns_client_relays_by_every_way() -> Result {
 #[tokio::test]
 async fn coturns_client_relays_with_all_it_can_ask_for() -> Result {
     let turn = OwnTurn::start(&["--turn-secret", "north"]).await?;
-    let port = free_port(&[LOOPBACK])?;
+    let port = free_port()?;
     let peer = SocketAddr::new(LOOPBACK, port);
     let _echo = peer_of_coturn(peer)?;
     let of_secret = ["-u", "joe", "-W", "north"];

@@ -7,8 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use gst_rtc::build::root;
-use gst_rtc::described::{folder, free_port, gst_rtc};
+use gst_rtc::described::{folder, gst_rtc};
 use gst_rtc::media::Recording;
+use gst_rtc::port::free_port;
 use gst_rtc::{Browser, DEADLINE, Described, Process, Result, Server, check, my_turn, whip};
 use tokio::time::Instant;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Debian's `turnserver`: a STUN and TURN server that nobody here wrote.
 
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 use tempfile::TempDir;
 
+use crate::port::free_port;
 use crate::{DEADLINE, Failure, Process, Result};
 
 /// User name that every [`Coturn`] knows.
@@ -52,8 +53,8 @@ impl Coturn {
         let coturn = Coturn::run(Place {
             inside: Vec::new(),
             addresses: addresses.to_vec(),
-            port: free_port(addresses)?,
-            tls_port: free_port(addresses)?,
+            port: free_port()?,
+            tls_port: free_port()?,
         })?;
         coturn.answers().await?;
         Ok(coturn)
@@ -181,29 +182,6 @@ impl Place {
         }
         Process::start(&mut command)
     }
-}
-
-/// A port that is free for UDP and TCP on all of these addresses, and the next one with it: the
-/// second port of RFC 5780 is the first one's successor. It is none that the system gives out by itself, so that
-/// nobody has it while a server is restarted.
-pub fn free_port(addresses: &[IpAddr]) -> Result<u16> {
-    const OWN: std::ops::Range<u16> = 10_000..32_000;
-    for _ in 0..100 {
-        let mut random = [0; 2];
-        openssl::rand::rand_bytes(&mut random)?;
-        let port = OWN.start + u16::from_ne_bytes(random) % (OWN.end - OWN.start);
-        let both = [port, port + 1];
-        let free = |address: &IpAddr| {
-            both.iter().all(|&port| {
-                TcpListener::bind((*address, port)).is_ok()
-                    && UdpSocket::bind((*address, port)).is_ok()
-            })
-        };
-        if addresses.iter().all(free) {
-            return Ok(port);
-        }
-    }
-    Err(Failure::new("no two free ports in a row"))
 }
 
 /// A self-signed certificate for the loopback addresses, in `cert.pem` and `key.pem`.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use crate::build::{program, root, scratch};
-use crate::{DEADLINE, Failure, Process, Result, Server, check};
+use crate::port::is_listening;
+use crate::{DEADLINE, Process, Result, Server, check};
 
 /// A running description.
 pub struct Described(Process);
@@ -92,19 +93,10 @@ pub async fn grows(path: &Path, bytes: u64) -> Result {
     Ok(())
 }
 
-/// A TCP or UDP port of the loopback interface that nobody has just now.
-///
-/// For programs that cannot take a free one themselves and say which.
-pub fn free_port() -> Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr().map_err(Failure::from)?;
-    Ok(address.port())
-}
-
 /// Waits until somebody listens on that TCP port, without calling: some take one call only.
 pub async fn listens(port: u16) -> Result {
     let until = tokio::time::Instant::now() + DEADLINE;
-    while !is_listening(&std::fs::read_to_string("/proc/net/tcp")?, port) {
+    while !is_listening(port) {
         check!(
             tokio::time::Instant::now() < until,
             "nobody listens on port {port} within {DEADLINE:?}"
@@ -112,13 +104,4 @@ pub async fn listens(port: u16) -> Result {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     Ok(())
-}
-
-/// Of `/proc/net/tcp`: the second word of a line is ADDRESS:PORT, the fourth the state, of which 0A is listening.
-fn is_listening(sockets: &str, port: u16) -> bool {
-    let port = format!(":{port:04X}");
-    sockets.lines().any(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next().is_some_and(|local| local.ends_with(&port)) && words.nth(1) == Some("0A")
-    })
 }

@@ -22,6 +22,7 @@ pub mod own_peer;
 pub mod own_turn;
 pub mod pictures;
 pub mod pipeline;
+pub mod port;
 pub mod process;
 pub mod raw_peer;
 pub mod relay_client;

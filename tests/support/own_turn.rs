@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::coturn::{PASSWORD, USER, free_port, write_certificate};
+use crate::coturn::{PASSWORD, USER, write_certificate};
 use crate::http::request;
 use crate::natlab::{Lab, SERVER, SERVER_2};
+use crate::port::free_port;
 use crate::{Failure, Result, Server};
 
 /// A running server, with the same user as [`Coturn`](crate::coturn::Coturn).
@@ -58,8 +59,8 @@ impl OwnTurn {
         let mut turn = OwnTurn {
             server: None,
             more: more.iter().map(|word| (*word).to_owned()).collect(),
-            port: free_port(&[Ipv4Addr::LOCALHOST.into()])?,
-            tls_port: free_port(&[Ipv4Addr::LOCALHOST.into()])?,
+            port: free_port()?,
+            tls_port: free_port()?,
             folder,
         };
         turn.run().await?;

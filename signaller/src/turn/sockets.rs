@@ -211,3 +211,29 @@ pub(super) fn own_addresses(addresses: &[Option<RelayAddress>; 2]) -> io::Result
     let told = addresses.iter().flatten().map(|address| address.told);
     Ok(interfaces.chain(told).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_server_is_back_at_once_though_it_closed_its_connections() {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (udp, tcp) = both(anywhere, false).expect("a free port");
+        let address = udp.local;
+        let mut client = TcpStream::connect(address).expect("it listens");
+        let (server, _) = loop {
+            match tcp.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => break accepted.expect("somebody called"),
+            }
+        };
+        // Who closes first keeps the port in TIME_WAIT (RFC 9293 §3.6).
+        drop((udp, tcp, server));
+        assert_eq!(client.read(&mut [0]).expect("it was closed"), 0);
+        drop(client);
+        both(address, false).expect("nobody but the dead connection is there");
+    }
+}
