@@ -3,7 +3,8 @@
 //!
 //! Packages are built once, on Debian 12, and installed, tried out and removed in fresh systems of each suite. With
 //! `--source` a fresh system builds for itself, as the README says; `--fast` leaves the tests with browsers out. The systems are folders below `fresh` in Cargo's target
-//! folder; each command runs with mounts of its own, which end with it.
+//! folder; each command runs with mounts of its own, which end with it. Where something fails its system stays until the
+//! next time, to be looked into.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,25 +67,27 @@ fn builds_for_all() -> Result<(), String> {
 
 /// Installs packages in a fresh system, and removes them.
 fn try_out(suite: &str, made: &[PathBuf]) -> Result<(), String> {
-    let system = Fresh::new(suite)?;
-    for package in made {
-        let name = package.file_name().ok_or("a package has a name")?;
-        copy(package, &system.folder.join("tmp").join(name))?;
-    }
-    system.run(include_str!("fresh/packages.sh"), &[])
+    in_fresh(suite, |system| {
+        for package in made {
+            let name = package.file_name().ok_or("a package has a name")?;
+            copy(package, &system.folder.join("tmp").join(name))?;
+        }
+        system.run(include_str!("fresh/packages.sh"), &[])
+    })
 }
 
 /// Clones, builds, tests, installs and removes in a fresh system that has Rust.
 fn build_there(suite: &str, fast: bool) -> Result<(), String> {
-    let system = Fresh::new(suite)?;
-    let repository = system.folder.join("root/gst-rtc");
-    run(Command::new("git")
-        .args(["clone", "--quiet", "--no-hardlinks"])
-        .arg(root())
-        .arg(&repository))?;
-    let tests = if fast { "test --fast" } else { "test" };
-    let script = include_str!("fresh/source.sh").replace("xtask test", &format!("xtask {tests}"));
-    system.run(&script, &rust()?)
+    in_fresh(suite, |system| {
+        run(Command::new("git")
+            .args(["clone", "--quiet", "--no-hardlinks"])
+            .arg(root())
+            .arg(system.folder.join("root/gst-rtc")))?;
+        let tests = if fast { "test --fast" } else { "test" };
+        let script =
+            include_str!("fresh/source.sh").replace("xtask test", &format!("xtask {tests}"));
+        system.run(&script, &rust()?)
+    })
 }
 
 /// The folders of Rust's toolchains and of what Cargo has fetched: mounted, not fetched for each system.
@@ -99,7 +102,15 @@ fn rust() -> Result<[(PathBuf, &'static str); 2], String> {
     ])
 }
 
-/// A system just made; it goes with this value.
+/// Makes a system and removes it again; one that failed is left for a look.
+fn in_fresh(suite: &str, work: impl FnOnce(&Fresh) -> Result<(), String>) -> Result<(), String> {
+    let system = Fresh::new(suite)?;
+    let place = system.folder.display();
+    work(&system).map_err(|error| format!("{error}\nthe system is left in {place}"))?;
+    remove(&system.folder)
+}
+
+/// A system just made.
 struct Fresh {
     folder: PathBuf,
 }
@@ -147,14 +158,6 @@ impl Fresh {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("line", line_of_readme()?)
             .env("script", script))
-    }
-}
-
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        if let Err(message) = remove(&self.folder) {
-            eprintln!("{message}");
-        }
     }
 }
 
