@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Lets Cargo build what meson installs.
 
-Plugins with a pkg-config file or a static library come from cargo-c, the rest from Cargo itself. Where CARGO_TARGET_DIR is
-set, it is used, so that what was built there before is not built again.
+Plugins with a pkg-config file or a static library come from cargo-c, the rest from Cargo itself; the program writes its
+manual pages. Where CARGO_TARGET_DIR is set, it is used, so that what was built there before is not built again.
 """
 
 import argparse
@@ -35,7 +35,9 @@ def main():
     else:
         cargo("build", *common, *PROGRAM, *packages(given.outputs))
     for output in given.outputs:
-        shutil.copy2(built / output.name, output)
+        if output.suffix != ".1":
+            shutil.copy2(built / output.name, output)
+    subprocess.run([built / "gst-rtc", "man", given.outputs[0].parent], check=True)
 
 
 def arguments():

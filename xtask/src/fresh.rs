@@ -2,9 +2,12 @@
 //! `cargo xtask fresh`: systems that have nothing yet, and this project in them.
 //!
 //! Packages are built once, on Debian 12, and installed, tried out and removed in fresh systems of each suite. With
-//! `--source` a fresh system builds for itself, as the README says; `--fast` leaves the tests with browsers out. The systems are folders below `fresh` in Cargo's target
-//! folder; each command runs with mounts of its own, which end with it. Where something fails its system stays until the
+//! `--source` a fresh system builds for itself, as the README says; `--fast` leaves the tests with browsers and the benchmarks
+//! out. With `--image` a container is built and run. The systems are folders below `fresh` in Cargo's target folder; each command runs with mounts of its own, which end with it. Where something fails its system stays until the
 //! next time, to be looked into.
+
+mod image;
+mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,22 +18,24 @@ use crate::system::is_root;
 use crate::{deb, packages};
 
 const SUITES: [&str; 3] = ["bookworm", "trixie", "sid"];
-/// A mirror may be a snapshot, whose lists have expired; they are signed all the same.
-const APT: &str = "Acquire::Check-Valid-Until \"false\";\n";
+/// A mirror may be a snapshot, whose lists have expired; they are signed all the same. And nobody is there to be asked.
+const APT: &str = "Acquire::Check-Valid-Until \"false\";\nAPT::Get::Assume-Yes \"true\";\n";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// Parses what stands behind the verb, and does it.
 pub(crate) fn fresh(arguments: &[String]) -> Result<(), String> {
-    let (mut source, mut fast, mut debug, mut suites) = (false, false, false, Vec::new());
+    let (mut source, mut image, mut fast, mut debug) = (false, false, false, false);
+    let mut suites = Vec::new();
     for argument in arguments {
         match argument.as_str() {
             "--source" => source = true,
+            "--image" => image = true,
             "--fast" => fast = true,
             "--debug" => debug = true,
             suite if SUITES.contains(&suite) => suites.push(suite),
             other => {
                 return Err(format!(
-                    "\"{other}\" is none of --source, --fast, --debug, {}",
+                    "\"{other}\" is none of --source, --image, --fast, --debug, {}",
                     SUITES.join(", ")
                 ));
             }
@@ -44,6 +49,10 @@ pub(crate) fn fresh(arguments: &[String]) -> Result<(), String> {
         return Err("only root can make a system: sudo cargo xtask fresh".to_owned());
     }
     packages::ensure(&[packages::FRESH], false)?;
+    if image {
+        packages::ensure(&[packages::IMAGE], false)?;
+        return image::image();
+    }
     if source {
         return suites
             .into_iter()
@@ -83,9 +92,8 @@ fn build_there(suite: &str, fast: bool) -> Result<(), String> {
             .args(["clone", "--quiet", "--no-hardlinks"])
             .arg(root())
             .arg(system.folder.join("root/gst-rtc")))?;
-        let tests = if fast { "test --fast" } else { "test" };
-        let script =
-            include_str!("fresh/source.sh").replace("xtask test", &format!("xtask {tests}"));
+        let fast = if fast { "--fast" } else { "" };
+        let script = format!("fast={fast}\n{}", include_str!("fresh/source.sh"));
         system.run(&script, &rust()?)
     })
 }
@@ -125,12 +133,12 @@ impl Fresh {
             .args(["--variant=minbase", suite])
             .arg(&system.folder)
             .arg(MIRROR))?;
-        let apt = system.folder.join("etc/apt/apt.conf.d/10snapshot");
+        let apt = system.folder.join("etc/apt/apt.conf.d/10fresh");
         fs::write(&apt, APT).map_err(|error| format!("{}: {error}", apt.display()))?;
         Ok(system)
     }
 
-    /// Runs a script in the system, with these folders in it and the README's line as `$line`.
+    /// Runs a script in the system, with these folders in it and what pages say as variables.
     fn run(&self, script: &str, folders: &[(PathBuf, &str)]) -> Result<(), String> {
         let mut mounts = String::from("mount -t proc proc proc\nmount --rbind /dev dev\n");
         for (from, to) in folders {
@@ -156,21 +164,9 @@ impl Fresh {
                 "/root/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             )
             .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("line", line_of_readme()?)
+            .envs(page::variables()?)
             .env("script", script))
     }
-}
-
-/// The line of the README that needs no server.
-fn line_of_readme() -> Result<String, String> {
-    let readme = fs::read_to_string(root().join("README.md"));
-    let readme = readme.map_err(|error| format!("README.md: {error}"))?;
-    let mut lines = readme
-        .lines()
-        .filter(|line| line.starts_with("gst-launch-1.0 "));
-    let line = lines.find(|line| line.contains("rtcsfu") && !line.contains("signaller"));
-    line.map(str::to_owned)
-        .ok_or_else(|| "README.md has no gst-launch-1.0 line without a server".to_owned())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
@@ -197,12 +193,6 @@ fn remove(folder: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_readme_has_a_line_for_a_system_without_a_server() {
-        let line = line_of_readme().expect("a line");
-        assert!(line.contains("location=loop.mkv"), "{line}");
-    }
 
     #[test]
     fn what_is_no_suite_is_refused_by_name() {

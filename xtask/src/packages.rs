@@ -86,6 +86,12 @@ pub(crate) const DEB: &[Package] = &[
 /// To try out what is installed in fresh systems, besides [`DEB`].
 pub(crate) const FRESH: &[Package] = &[package("debootstrap", Program(&["debootstrap"]))];
 
+/// To build and try out the container, besides [`FRESH`].
+pub(crate) const IMAGE: &[Package] = &[
+    package("buildah", Program(&["buildah"])),
+    package("curl", Program(&["curl"])),
+];
+
 /// To fuzz, besides [`BUILD`] and [`RUN`].
 pub(crate) const FUZZ: &[Package] = &[package("g++", Program(&["c++"]))];
 

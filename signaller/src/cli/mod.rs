@@ -8,6 +8,7 @@ mod descriptors;
 mod dev;
 #[cfg(feature = "load")]
 mod load;
+mod manual;
 mod serve;
 mod turn;
 
@@ -49,6 +50,9 @@ enum Command {
     /// Test a WHIP and WHEP server under load: loss, delay, joining times, and what the server uses.
     #[cfg(feature = "load")]
     Load(load::LoadArgs),
+    /// Write the manual pages, one for each of these commands. For those who make packages.
+    #[command(hide = true)]
+    Man(manual::ManArgs),
 }
 
 /// What both commands have.
@@ -194,6 +198,7 @@ pub(crate) fn main() -> ExitCode {
             }
             #[cfg(feature = "load")]
             Command::Load(args) => load::load(&args).await,
+            Command::Man(args) => manual::write(&args),
         }
     });
     runtime.shutdown_timeout(RUNTIME_END);
@@ -297,9 +302,11 @@ mod tests {
             Command::Serve(args) => args,
             #[cfg(feature = "dev-node")]
             Command::Dev(_) => panic!("serve was asked for"),
-            Command::Run(_) | Command::Check(_) | Command::Schema => panic!("serve was asked for"),
             #[cfg(feature = "load")]
             Command::Load(_) => panic!("serve was asked for"),
+            Command::Run(_) | Command::Check(_) | Command::Schema | Command::Man(_) => {
+                panic!("serve was asked for")
+            }
         }
     }
 }

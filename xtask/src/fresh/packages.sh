@@ -9,6 +9,8 @@ for element in rtcmcu rtcsfu stunsrc turnsink turnsrc; do
     gst-inspect-1.0 "$element" > /dev/null
 done
 
+test -s /usr/share/man/man1/gst-rtc.1.gz
+
 # A pipeline works, and what it wrote is read by elements of others.
 timeout --foreground --preserve-status --signal=INT 8 $line
 test "$(stat --format=%s loop.mkv)" -gt 50000
