@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask fresh`: systems that have nothing yet, and this project in them.
 //!
-//! Packages are built once, on Debian 12, and installed, tried out and removed in fresh systems of each suite. With
-//! `--source` a fresh system builds for itself, as the README says; `--fast` leaves the tests with browsers and the benchmarks
-//! out. With `--image` a container is built and run. The systems are folders below `fresh` in Cargo's target folder; each command runs with mounts of its own, which end with it. Where something fails its system stays until the
+//! Packages are built once, on Debian 12, or were before, and installed, tried out and removed in fresh systems of each
+//! suite. With `--source` a fresh system builds for itself, as README and guide say; `--fast` leaves the tests with browsers and
+//! the benchmarks out. With `--image` a container is built and run. The systems are folders below `fresh` in Cargo's target
+//! folder; each command runs with mounts of its own, which end with it. Where something fails its system stays until the
 //! next time, to be looked into.
 
 mod image;
@@ -24,45 +25,66 @@ const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// Parses what stands behind the verb, and does it.
 pub(crate) fn fresh(arguments: &[String]) -> Result<(), String> {
-    let (mut source, mut image, mut fast, mut debug) = (false, false, false, false);
-    let mut suites = Vec::new();
-    for argument in arguments {
-        match argument.as_str() {
-            "--source" => source = true,
-            "--image" => image = true,
-            "--fast" => fast = true,
-            "--debug" => debug = true,
-            suite if SUITES.contains(&suite) => suites.push(suite),
-            other => {
-                return Err(format!(
-                    "\"{other}\" is none of --source, --image, --fast, --debug, {}",
-                    SUITES.join(", ")
-                ));
-            }
-        }
-    }
-    if suites.is_empty() {
-        // Who builds in sid has it already.
-        suites = SUITES[..if source { 2 } else { 3 }].to_vec();
-    }
+    let wish = Wish::new(arguments)?;
     if !is_root() {
         return Err("only root can make a system: sudo cargo xtask fresh".to_owned());
     }
     packages::ensure(&[packages::FRESH], false)?;
-    if image {
+    if wish.image {
         packages::ensure(&[packages::IMAGE], false)?;
         return image::image();
     }
-    if source {
-        return suites
-            .into_iter()
-            .try_for_each(|suite| build_there(suite, fast));
+    if wish.source {
+        let mut suites = wish.suites.iter();
+        return suites.try_for_each(|suite| build_there(suite, wish.fast));
     }
-    builds_for_all()?;
-    let made = deb::deb(debug, false)?;
-    suites
-        .into_iter()
-        .try_for_each(|suite| try_out(suite, &made))
+    let mut made = wish.made;
+    if made.is_empty() {
+        builds_for_all()?;
+        made = deb::deb(wish.debug, false)?;
+    }
+    let mut suites = wish.suites.iter();
+    suites.try_for_each(|suite| try_out(suite, &made))
+}
+
+/// What is to be done.
+#[derive(Default)]
+struct Wish {
+    source: bool,
+    image: bool,
+    fast: bool,
+    debug: bool,
+    suites: Vec<String>,
+    /// Packages that are there already.
+    made: Vec<PathBuf>,
+}
+
+impl Wish {
+    fn new(arguments: &[String]) -> Result<Wish, String> {
+        let mut wish = Wish::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--source" => wish.source = true,
+                "--image" => wish.image = true,
+                "--fast" => wish.fast = true,
+                "--debug" => wish.debug = true,
+                suite if SUITES.contains(&suite) => wish.suites.push(suite.to_owned()),
+                file if file.ends_with(".deb") => wish.made.push(PathBuf::from(file)),
+                other => {
+                    return Err(format!(
+                        "\"{other}\" is none of --source, --image, --fast, --debug, {}, and no .deb",
+                        SUITES.join(", ")
+                    ));
+                }
+            }
+        }
+        if wish.suites.is_empty() {
+            // Who builds in sid has it already.
+            let suites = &SUITES[..if wish.source { 2 } else { 3 }];
+            wish.suites = suites.iter().map(ToString::to_string).collect();
+        }
+        Ok(wish)
+    }
 }
 
 /// Libraries work with newer ones than those they were built with, and not with older ones.
@@ -198,5 +220,12 @@ mod tests {
     fn what_is_no_suite_is_refused_by_name() {
         let error = fresh(&["buster".to_owned()]).unwrap_err();
         assert!(error.contains("buster"), "{error}");
+    }
+
+    #[test]
+    fn packages_that_were_made_before_are_taken() {
+        let wish = Wish::new(&["a.deb".to_owned(), "sid".to_owned()]).expect("a wish");
+        assert_eq!(wish.made, [PathBuf::from("a.deb")]);
+        assert_eq!(wish.suites, ["sid"]);
     }
 }

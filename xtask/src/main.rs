@@ -32,9 +32,9 @@ usage: cargo xtask <verb>
   install [--user] [--debug]     plugins to where GStreamer looks by itself, and the program
   uninstall [--user]             takes them away
   deb [--debug]                  Debian packages of the plugins and of the server, in target/debian
-  fresh [--source [--fast] | --image] [--debug] [SUITE…]
-                                 installs and runs the packages in fresh systems (bookworm, trixie and sid unless said
-                                 otherwise); --source: builds there, as README and guide say, and tests, with --fast
+  fresh [--source [--fast] | --image] [--debug] [SUITE…] [FILE.deb…]
+                                 installs and runs the packages, those given or new ones, in fresh systems (bookworm,
+                                 trixie and sid unless said otherwise); --source: builds there, as README and guide say, and tests, with --fast
                                  without browsers and benchmarks; --image: builds and runs the container. As root, on
                                  Debian 12
   fuzz [--seconds N] [TARGET…]   fuzz the parsers of bytes from the network, each for a minute unless said otherwise
