@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The guide and the README, done as they say: every `sh` block is run by a shell, and what stands in the `text` block
-//! below it must be said. What does not end by itself runs on to the end of its page.
+//! below it must be said. What does not end by itself runs on to the end of its page. What installs, `cargo xtask fresh` runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,14 +19,20 @@ struct Step {
     later: bool,
 }
 
+/// The blocks of a page: what kind they say they are, and their text.
+fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    let blocks = page.split("```").skip(1).step_by(2);
+    blocks
+        .map(|block| block.split_once('\n').unwrap_or((block, "")))
+        .map(|(kind, text)| (kind.trim(), text))
+}
+
 /// The steps of a page, in order.
 fn steps(page: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let blocks = page.split("```").skip(1).step_by(2);
     let mut after_command = false;
-    for block in blocks {
-        let (kind, text) = block.split_once('\n').unwrap_or((block, ""));
-        match (kind.trim(), steps.last_mut()) {
+    for (kind, text) in blocks(page) {
+        match (kind, steps.last_mut()) {
             ("sh", _) => steps.push(Step {
                 command: text.to_owned(),
                 ..Step::default()
@@ -37,7 +43,7 @@ fn steps(page: &str) -> Vec<Step> {
             }
             _ => {}
         }
-        after_command = kind.trim() == "sh";
+        after_command = kind == "sh";
     }
     steps
 }
@@ -160,6 +166,33 @@ async fn page_works(name: &str) -> Result {
     Trial::new(name, &page).await?.follow(&page).await
 }
 
+/// The page whose blocks `cargo xtask fresh` runs, which a test of xtask sees to.
+const INSTALLING: &str = "installing";
+
+/// The pages of the guide: names and texts.
+fn guide() -> Result<Vec<(String, String)>> {
+    let mut pages = Vec::new();
+    for file in std::fs::read_dir(root().join("docs/guide"))? {
+        let path = file?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        pages.push((name.into_owned(), std::fs::read_to_string(&path)?));
+    }
+    Ok(pages)
+}
+
+#[test]
+fn every_block_of_the_guide_is_done_or_looked_for() -> Result {
+    for (name, page) in guide()? {
+        let mut before = "";
+        for (kind, text) in blocks(&page).filter(|_| name != INSTALLING) {
+            let said = matches!(kind, "text" | "text later") && before == "sh";
+            check!(kind == "sh" || said, "{name}: nobody runs {kind}\n{text}");
+            before = kind;
+        }
+    }
+    Ok(())
+}
+
 macro_rules! pages {
     ($($test:ident $name:literal)*) => {
         $(#[tokio::test]
@@ -168,13 +201,12 @@ macro_rules! pages {
         })*
 
         #[test]
-        fn every_page_of_the_guide_is_run() {
-            let done = [$($name),*, "README", "installing"];
-            for file in std::fs::read_dir(root().join("docs/guide")).expect("there is a guide") {
-                let name = file.expect("it can be read").path();
-                let name = name.file_stem().and_then(|name| name.to_str()).expect("a name");
-                assert!(done.contains(&name), "nobody runs {name}");
+        fn every_page_of_the_guide_is_run() -> Result {
+            let done = [$($name),*, "README", INSTALLING];
+            for (name, _) in guide()? {
+                check!(done.contains(&&*name), "nobody runs {name}");
             }
+            Ok(())
         }
     };
 }
