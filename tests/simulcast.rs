@@ -104,6 +104,29 @@ async fn a_described_pipeline_sends_one_source_in_three_sizes() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn viewers_choose_among_the_sizes_of_a_pipeline_that_is_a_guest() -> Result {
+    let _turn = my_turn().await;
+    // The server's own node is the room's home.
+    let server = Server::dev(&[]).await?;
+    let browser = Browser::chromium().await?;
+    let none = "&camera=0&microphone=0";
+    let small = Visitor::join_with(&browser, &server, "layers", "small", none).await?;
+    let large = Visitor::join_with(&browser, &server, "layers", "large", none).await?;
+    let set = [("room", "layers"), ("name", "guest"), ("rate", "5/1")];
+    let sender = Described::start("simulcast-sender.toml", &server, &set)?;
+    let viewers = [(&small, "240 × 134"), (&large, "960 × 540")];
+    for (viewer, size) in viewers {
+        choose(viewer, "guest", size).await?;
+    }
+    for (viewer, size) in viewers {
+        shows(viewer, "guest", size).await?;
+    }
+    choose(&large, "guest", "480 × 270").await?;
+    shows(&large, "guest", "480 × 270").await?;
+    sender.stop().await
+}
+
 /// A pipeline sends; whoever watches chooses one size after the other, and back.
 async fn one_viewer_gets_each_layer(browser: &Browser, server: &Server, who: &str) -> Result {
     let none = "&camera=0&microphone=0";

@@ -108,6 +108,13 @@ fn a_guest_publishes_and_receives_through_the_home_node() {
     hall.say(guest, json!({"type": "candidate", "session": SESSION, "candidate": "candidate:1 1 UDP 1 127.0.0.1 9 typ host"}));
     assert_eq!(hall.expect(home, "candidate")["session"], SESSION);
 
+    hall.say(home, json!({"type": "layers", "session": SESSION, "track": "video", "mid": "0", "active": [true, false]}));
+    let layers = hall.expect(guest, "layers");
+    assert_eq!(
+        (&layers["session"], &layers["mid"], &layers["active"]),
+        (&json!(SESSION), &json!("0"), &json!([true, false]))
+    );
+
     hall.say(guest, json!({"type": "offer", "request": 3, "room": "lobby", "direction": "receive", "session": "receive-0123456789", "sdp": OFFER, "of": "alice"}));
     let offer = hall.expect(home, "offer");
     assert_eq!(

@@ -206,6 +206,7 @@ fn slot(codec: Codec) -> SlotSpec {
             rtx: None,
             cname: Some("room".into()),
         },
+        encoding: None,
     }
 }
 

@@ -370,4 +370,16 @@ pub struct SlotSpec {
     pub extensions: ExtensionMap,
     /// Our SSRC, our RTX SSRC when negotiated, and the CNAME.
     pub ssrc: SsrcDescription,
+    /// Set when the m-line has a slot for each encoding of a track (RFC 8853): this slot sends that one and no other. `None`: it sends
+    /// whichever suits.
+    pub encoding: Option<NamedEncoding>,
+}
+
+/// An encoding of a track, and the name by which the peer knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedEncoding {
+    /// Its number, from 0.
+    pub encoding: u8,
+    /// Its `rid` (RFC 8852).
+    pub rid: String,
 }

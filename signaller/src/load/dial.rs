@@ -210,5 +210,6 @@ fn offered_track(kind: MediaKind, codec: Codec, stream: &str) -> OfferedTrack {
         payloads,
         stream: stream.to_owned(),
         active: true,
+        rids: Vec::new(),
     }
 }

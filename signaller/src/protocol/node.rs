@@ -196,6 +196,9 @@ pub enum NodeMessage {
         session: String,
         /// Its name.
         track: String,
+        /// Its m-line. A guest that published it is told by that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mid: Option<String>,
         /// For each encoding, in the order of the offer, whether it is needed.
         active: Vec<bool>,
     },
@@ -432,6 +435,15 @@ pub enum ServerMessage {
         /// Tracks without a slot.
         #[serde(default)]
         missing: Missing,
+    },
+    /// Guest: which encodings of what it publishes somebody needs.
+    Layers {
+        /// The session.
+        session: String,
+        /// The m-line of the track.
+        mid: String,
+        /// For each encoding, in the order of the offer, whether it is needed.
+        active: Vec<bool>,
     },
     /// Guest: its session came up or ended at the home node.
     SessionState {

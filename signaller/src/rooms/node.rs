@@ -109,8 +109,9 @@ impl Rooms {
             NodeMessage::Layers {
                 session,
                 track,
+                mid,
                 active,
-            } => self.node_layers(node, &session, track, active),
+            } => self.node_layers(node, &session, track, mid, active),
             NodeMessage::TrackAdded {
                 room,
                 participant,
@@ -372,19 +373,32 @@ impl Rooms {
         Ok(())
     }
 
-    /// Programs that publish by HTTP cannot be told; pads of guests have one encoding.
+    /// Programs that publish by HTTP cannot be told.
     fn node_layers(
         &mut self,
         node: &NodeId,
         session: &str,
         track: String,
+        mid: Option<String>,
         active: Vec<bool>,
     ) -> Result<(), Refusal> {
         let Some((room, id)) = self.session_at_home(node, session)? else {
             return Ok(());
         };
-        if let Some((Link::Socket(to), Direction::Publish)) = self.owner_of(&room, &id) {
-            self.tell_peer(to, peer_protocol::ServerMessage::Layers { track, active });
+        match (self.owner_of(&room, &id), mid) {
+            (Some((Link::Socket(to), Direction::Publish)), _) => {
+                self.tell_peer(to, peer_protocol::ServerMessage::Layers { track, active });
+            }
+            (Some((Link::Node(guest), Direction::Publish)), Some(mid)) => {
+                let session = id.into();
+                let message = ServerMessage::Layers {
+                    session,
+                    mid,
+                    active,
+                };
+                self.tell_node(&guest, message);
+            }
+            _ => {}
         }
         Ok(())
     }

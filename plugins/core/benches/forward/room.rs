@@ -180,6 +180,7 @@ impl Room {
             payloads: self.kind.payloads(),
             extensions: self.kind.extensions(),
             ssrc,
+            encoding: None,
         };
         self.engine
             .add_participant(ROOM, ParticipantId(self.clients.len() as u32));

@@ -78,13 +78,15 @@ impl Engine {
         let Some(&key) = self.by_session.get(&session) else {
             return false;
         };
-        let slots = &mut self.peers[key].slots;
-        let Some(slot) = slots.iter_mut().find(|slot| slot.spec.mid == mid) else {
-            return false;
-        };
-        slot.share.preference = preference;
-        self.divide(now, key);
-        true
+        let mut known = false;
+        for slot in self.peers[key].slots_of(mid) {
+            slot.share.preference = preference;
+            known = true;
+        }
+        if known {
+            self.divide(now, key);
+        }
+        known
     }
 
     /// Takes a peer's report of what arrived.
@@ -185,11 +187,13 @@ impl Engine {
     fn wants(&self, now: Instant, key: usize) -> Vec<Want> {
         let want = |slot: &crate::router::Slot| {
             let track = slot.track().and_then(|id| self.router.track(id));
+            let mut layers = track.map(|t| t.layers(now)).unwrap_or_default();
+            layers.retain(|state| slot.is_for(state.layer.encoding));
             Want {
                 kind: slot.spec.kind,
                 preference: slot.share.preference,
                 speaking: track.is_some_and(|t| self.router.is_speaking(t.spec.participant)),
-                layers: track.map(|t| t.layers(now)).unwrap_or_default(),
+                layers,
                 last: slot.share.last,
                 held: slot.share.held.is_some_and(|until| now < until),
                 short: slot.share.is_short(now),

@@ -248,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// Says what one slot shows. False: no such session or mid, or a track this peer may not receive.
+    /// Says what the slot of an m-line shows, or all of them. False: no such session or mid, or a track this peer may not receive.
     pub fn assign(
         &mut self,
         now: Instant,
@@ -265,12 +265,15 @@ impl Engine {
         {
             return false;
         }
-        let Some(slot) = peer.slots.iter_mut().find(|slot| slot.spec.mid == mid) else {
-            return false;
-        };
-        slot.assignment = assignment;
-        self.reassign(now, key);
-        true
+        let mut known = false;
+        for slot in peer.slots_of(mid) {
+            slot.assignment = assignment;
+            known = true;
+        }
+        if known {
+            self.reassign(now, key);
+        }
+        known
     }
 
     fn reassign_room(&mut self, now: Instant, room: Option<RoomId>) {

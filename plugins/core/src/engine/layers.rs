@@ -24,11 +24,35 @@ impl Engine {
         let Some(&key) = self.by_session.get(&session) else {
             return false;
         };
-        let slots = &mut self.peers[key].slots;
-        let Some(slot) = slots.iter_mut().find(|slot| slot.spec.mid == mid) else {
+        let mut known = false;
+        for slot in self.peers[key].slots_of(mid) {
+            slot.set_target(target);
+            known = true;
+        }
+        known
+    }
+    /// Says which encodings are sent on an m-line that has a slot for each, by number. What is not mentioned is, and until told all are.
+    /// Has no effect on an m-line with one slot. False: no such session or mid.
+    pub fn send_encodings(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        mid: &str,
+        active: &[bool],
+    ) -> bool {
+        let Some(&key) = self.by_session.get(&session) else {
             return false;
         };
-        slot.set_target(target);
-        true
+        let mut known = false;
+        for slot in self.peers[key].slots_of(mid) {
+            let only = slot.spec.encoding.as_ref().map(|only| only.encoding);
+            let is_active = only.and_then(|only| active.get(usize::from(only)));
+            slot.share.preference.paused = is_active == Some(&false);
+            known = true;
+        }
+        if known {
+            self.divide(now, key);
+        }
+        known
     }
 }

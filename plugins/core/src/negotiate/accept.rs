@@ -4,8 +4,8 @@
 use super::{NegotiationError, Refusal, Refused, codecs, extensions};
 use crate::data::DataSpec;
 use crate::media::{
-    Feedback, MediaDescription, MediaKind, PayloadParams, ReceiveSpec, SessionDescription, Setup,
-    SlotSpec, TransportDescription,
+    Extension, Feedback, MediaDescription, MediaKind, NamedEncoding, PayloadParams, ReceiveSpec,
+    SessionDescription, Setup, SlotSpec, SsrcDescription, TransportDescription,
 };
 
 /// An offer of ours, as the other side took it.
@@ -60,7 +60,7 @@ pub fn accept_answer(
             theirs,
         };
         if line.we_send() {
-            accepted.slots.push(line.slot()?);
+            accepted.slots.extend(line.slots()?);
         }
         if line.we_receive() {
             accepted.receive.push(line.receive()?);
@@ -131,6 +131,36 @@ impl Line<'_> {
         self.ours.direction.receives() && self.theirs.direction.sends()
     }
 
+    /// One for each of our encodings that the other side takes. One for all where it takes none, or we have but one.
+    fn slots(&self) -> Result<Vec<SlotSpec>, NegotiationError> {
+        let slot = self.slot()?;
+        let common = extensions::common(&self.ours.extensions, &self.theirs.extensions);
+        let extensions = extensions::receive_layers(&common, self.kind, &slot.payloads);
+        let told_apart = extensions.id(Extension::Mid).is_some()
+            && extensions.id(Extension::Rid).is_some()
+            && (slot.ssrc.rtx.is_none() || extensions.id(Extension::RepairedRid).is_some());
+        let ours = (0u8..).zip(&self.ours.rids).zip(&self.ours.ssrcs);
+        let taken = ours.filter(|((_, rid), _)| told_apart && self.theirs.rids.contains(rid));
+        let layers = taken.map(|((encoding, rid), source)| SlotSpec {
+            extensions: extensions.clone(),
+            ssrc: SsrcDescription {
+                rtx: source.rtx.filter(|_| slot.ssrc.rtx.is_some()),
+                ..source.clone()
+            },
+            encoding: Some(NamedEncoding {
+                encoding,
+                rid: rid.clone(),
+            }),
+            ..slot.clone()
+        });
+        let layers: Vec<_> = layers.collect();
+        Ok(if layers.is_empty() {
+            vec![slot]
+        } else {
+            layers
+        })
+    }
+
     /// What we send is numbered and described by the side that takes it (RFC 3264 §6.1).
     fn slot(&self) -> Result<SlotSpec, NegotiationError> {
         let payloads = self.agree(|ours, theirs| PayloadParams {
@@ -150,6 +180,7 @@ impl Line<'_> {
             extensions: extensions::receive(&common, self.kind, &payloads),
             payloads,
             ssrc,
+            encoding: None,
         })
     }
 

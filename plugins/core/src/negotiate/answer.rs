@@ -384,6 +384,7 @@ fn slot_spec(answered: &MediaDescription, kind: MediaKind, ssrc: SsrcDescription
         payloads: answered.payloads.clone(),
         extensions: answered.extensions.clone(),
         ssrc,
+        encoding: None,
     }
 }
 

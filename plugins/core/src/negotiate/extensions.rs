@@ -41,6 +41,24 @@ pub(super) fn receive(
     kind: MediaKind,
     payloads: &[PayloadParams],
 ) -> ExtensionMap {
+    towards(offered, kind, payloads, false)
+}
+
+/// The same where each encoding is sent under its name.
+pub(super) fn receive_layers(
+    offered: &ExtensionMap,
+    kind: MediaKind,
+    payloads: &[PayloadParams],
+) -> ExtensionMap {
+    towards(offered, kind, payloads, true)
+}
+
+fn towards(
+    offered: &ExtensionMap,
+    kind: MediaKind,
+    payloads: &[PayloadParams],
+    layers: bool,
+) -> ExtensionMap {
     let varies = may_vary(kind, payloads);
     let transport_cc = payloads.iter().any(|p| p.feedback.transport_cc);
     keep(offered, |extension| match extension {
@@ -49,7 +67,7 @@ pub(super) fn receive(
         Extension::AbsSendTime => varies,
         Extension::VideoOrientation | Extension::DependencyDescriptor => kind == MediaKind::Video,
         Extension::TransportCc => transport_cc,
-        Extension::Rid | Extension::RepairedRid => false,
+        Extension::Rid | Extension::RepairedRid => layers,
     })
 }
 
@@ -60,8 +78,9 @@ pub(super) fn common(offered: &ExtensionMap, answered: &ExtensionMap) -> Extensi
     })
 }
 
-/// What we offer, with ids from 1 in the order of [`Extension::ALL`], so that one id means the same on every m-line.
-pub(super) fn offer(kind: MediaKind) -> ExtensionMap {
+/// What we offer, with ids from 1 in the order of [`Extension::ALL`], so that one id means the same on every m-line. `layers`: each
+/// encoding is sent under its name.
+pub(super) fn offer(kind: MediaKind, layers: bool) -> ExtensionMap {
     let mut map = ExtensionMap::default();
     for (extension, id) in Extension::ALL.into_iter().zip(1..=MAX_ID) {
         let wanted = match extension {
@@ -70,7 +89,8 @@ pub(super) fn offer(kind: MediaKind) -> ExtensionMap {
             Extension::VideoOrientation | Extension::DependencyDescriptor => {
                 kind == MediaKind::Video
             }
-            Extension::Rid | Extension::RepairedRid | Extension::TransportCc => false,
+            Extension::Rid | Extension::RepairedRid => layers,
+            Extension::TransportCc => false,
         };
         if wanted {
             map.set(extension, id);

@@ -27,12 +27,15 @@ pub struct OfferedTrack {
     pub stream: String,
     /// False once it has ended: its m-line stays, inactive.
     pub active: bool,
+    /// The names of its encodings, by number. With two or more each is a stream of its own (simulcast, RFC 8853), so that the other
+    /// side chooses; else there is one stream.
+    pub rids: Vec<String>,
 }
 
 /// Offers to send `tracks`, one m-line each, in their order.
 ///
 /// On a live session give `previous`, the offer before, and every track it had in the same place: their m-lines keep mid,
-/// SSRC and payload types. A payload type means one format in the whole offer, so tracks may be given others than they
+/// SSRCs and payload types; one whose track has more encodings than before has more SSRCs. A payload type means one format in the whole offer, so tracks may be given others than they
 /// wished for; those of the accepted answer count. `ssrcs` yields random numbers.
 pub fn offer_publish(
     tracks: &[OfferedTrack],
@@ -56,6 +59,9 @@ pub fn offer_publish(
         } else {
             Direction::Inactive
         };
+        if track.active && track.rids.len() > 1 {
+            name_encodings(line, track, ssrcs);
+        }
     }
     SessionDescription {
         transport: local.describe(Setup::ActPass),
@@ -137,6 +143,24 @@ fn track_line(
     media
 }
 
+/// Makes a line with one stream, or fewer, one with a stream for each encoding.
+fn name_encodings(
+    media: &mut MediaDescription,
+    track: &OfferedTrack,
+    ssrcs: &mut impl FnMut() -> u32,
+) {
+    media.extensions = extensions::offer(track.kind, true);
+    media.rids.clone_from(&track.rids);
+    let rtx = media.ssrcs.iter().all(|source| source.rtx.is_some());
+    while media.ssrcs.len() < track.rids.len() {
+        media.ssrcs.push(SsrcDescription {
+            ssrc: ssrcs(),
+            rtx: rtx.then(&mut *ssrcs),
+            cname: Some(track.stream.clone()),
+        });
+    }
+}
+
 fn line(
     index: usize,
     kind: MediaKind,
@@ -154,7 +178,7 @@ fn line(
         rejected: false,
         direction,
         payloads,
-        extensions: extensions::offer(kind),
+        extensions: extensions::offer(kind, false),
         ssrcs: Vec::new(),
         rids: Vec::new(),
         msid: None,

@@ -95,13 +95,15 @@ impl Peer {
         }
     }
 
-    /// Takes new m-lines after a renegotiation. Slots of a known mid go on as they are.
+    /// Takes new m-lines after a renegotiation. Slots of a known mid and SSRC go on as they are.
     pub(crate) fn update_slots(&mut self, slots: Vec<SlotSpec>, random: &mut StdRng) {
         let mut old = std::mem::take(&mut self.slots);
         for spec in slots {
-            let known = old
-                .iter()
-                .position(|slot| slot.spec.mid == spec.mid && slot.spec.kind == spec.kind);
+            let is_same = |slot: &Slot| {
+                let (was, is) = (&slot.spec, &spec);
+                (&was.mid, was.kind, was.ssrc.ssrc) == (&is.mid, is.kind, is.ssrc.ssrc)
+            };
+            let known = old.iter().position(is_same);
             self.slots.push(match known {
                 Some(index) => {
                     let mut slot = old.swap_remove(index);
@@ -189,6 +191,13 @@ impl Peer {
                 pacer: &mut self.pacer,
             },
         ))
+    }
+
+    /// The slots of an m-line: one, or one for each encoding.
+    pub(crate) fn slots_of(&mut self, mid: &str) -> impl Iterator<Item = &mut Slot> {
+        self.slots
+            .iter_mut()
+            .filter(move |slot| slot.spec.mid == mid)
     }
 
     /// The slot of that SSRC.

@@ -96,7 +96,7 @@ impl Outlet<'_> {
         let sequence = fields.sequence as u16;
         let mut writer = HeaderWriter::new(buffer, pt, false, sequence, fields.timestamp, ssrc);
         let wide = self.estimator.as_ref().map(|e| e.next_sequence());
-        let numbered = write_session(moment, spec, wide, &mut writer);
+        let numbered = write_session(moment, spec, false, wide, &mut writer);
         let header = writer.finish();
         let end = header + usize::from(padding.max(1));
         buffer[0] |= PADDING;
@@ -118,16 +118,28 @@ impl Outlet<'_> {
     }
 }
 
-/// Writes the extensions that belong to the way and not to the packet. True: the transport-wide number is among them.
+/// Writes the extensions that belong to the way and not to the packet, which `repairs` another or not. True: the transport-wide
+/// number is among them.
 fn write_session(
     moment: &Moment,
     spec: &SlotSpec,
+    repairs: bool,
     wide: Option<u16>,
     writer: &mut HeaderWriter<'_>,
 ) -> bool {
     let ids = &spec.extensions;
     if let Some(id) = ids.id(Extension::Mid) {
         writer.extension(id, spec.mid.as_bytes());
+    }
+    if let Some(named) = &spec.encoding {
+        let label = if repairs {
+            Extension::RepairedRid
+        } else {
+            Extension::Rid
+        };
+        if let Some(id) = ids.id(label) {
+            writer.extension(id, named.rid.as_bytes());
+        }
     }
     if let Some(id) = ids.id(Extension::AbsSendTime) {
         writer.extension(id, &moment.abs_send_time);
@@ -160,7 +172,8 @@ fn header(
     } else {
         HeaderWriter::new(buffer, pt, marker, sequence, fields.timestamp, ssrc)
     };
-    let numbered = write_session(moment, spec, wide, &mut writer);
+    let repairs = fields.original.is_some();
+    let numbered = write_session(moment, spec, repairs, wide, &mut writer);
     if let (Some(id), Some((level, voice))) = (ids.id(Extension::AudioLevel), packet.audio_level) {
         writer.extension(id, &[level | u8::from(voice) << 7]);
     }

@@ -51,7 +51,7 @@ pub(crate) enum Progress {
 impl Slot {
     /// The encoding of which it would show the newest group of pictures; `None` when it shows something or nothing is wanted.
     pub(crate) fn lacks(&self, view: &View) -> Option<u8> {
-        let encoding = self.target.encoding(view)?;
+        let encoding = self.wanted(view)?;
         self.run.is_none().then_some(encoding)
     }
 

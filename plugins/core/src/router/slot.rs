@@ -194,6 +194,21 @@ impl Slot {
         self.target = Target::Best;
     }
 
+    /// True when it may ever forward that encoding.
+    pub(crate) fn is_for(&self, encoding: u8) -> bool {
+        let only = self.spec.encoding.as_ref();
+        only.is_none_or(|only| only.encoding == encoding)
+    }
+
+    /// The encoding to be forwarded: what its target says, or else its own or none.
+    pub(super) fn wanted(&self, view: &View) -> Option<u8> {
+        match &self.spec.encoding {
+            None => self.target.encoding(view),
+            Some(_) if self.target == Target::Paused => None,
+            Some(only) => Some(only.encoding).filter(|only| view.is_active(*only)),
+        }
+    }
+
     /// The layer it forwards.
     pub(crate) fn current(&self) -> Option<Layer> {
         let run = self.run.as_ref()?;
@@ -208,7 +223,7 @@ impl Slot {
     /// True when it may forward a packet of the shown track.
     pub(crate) fn wants(&self, packet: &MediaPacket, view: &View) -> bool {
         let now = self.run.as_ref().map(|run| run.encoding);
-        [now, self.target.encoding(view)].contains(&Some(packet.layer))
+        [now, self.wanted(view)].contains(&Some(packet.layer))
     }
 
     /// Sends a packet of the shown track.
@@ -219,7 +234,7 @@ impl Slot {
         view: &View,
         out: &mut Outlet<'_>,
     ) -> Forwarded {
-        let wanted = self.target.encoding(view);
+        let wanted = self.wanted(view);
         let level = self.target.level(view);
         let mut ours = self.run.as_ref().is_some_and(|run| run.is_of(packet));
         if ours && self.replay.is_some() {

@@ -164,6 +164,7 @@ impl Client {
                 rtx,
                 cname: Some("test".into()),
             },
+            encoding: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! What is needed follows from what viewers asked for and from the sizes of the encodings, not from what their paths carry: who could
 //! take more would not get it back in time. The smallest encoding is always needed, so that whoever comes has a picture at once.
 
-use super::state::{Side, State};
+use super::state::{Session, Side, State};
 use crate::node::{Direction, ToSignaller, Wish};
 use gst_rtc_core::engine::SlotQuality;
 use gst_rtc_core::id::{SessionId, TrackId};
@@ -45,6 +45,12 @@ impl Demand {
             told: vec![true; encodings],
             idle: None,
         }
+    }
+
+    /// The track has so many encodings now: those added are sent, and their sizes are not known yet.
+    pub(super) fn resize(&mut self, encodings: usize) {
+        self.pixels.resize(encodings, 0);
+        self.told.resize(encodings, true);
     }
 
     fn is_choice(&self) -> bool {
@@ -209,15 +215,22 @@ impl State {
         let Some(track) = self.tracks.get(&id) else {
             return;
         };
-        let of_track = |session: &&super::state::Session| {
-            session.direction == Direction::Publish
-                && matches!(session.side, Side::Answered(_))
-                && session.lines.iter().any(|line| line.track == id)
+        let publishes = |session: &&Session| {
+            session.direction == Direction::Publish && matches!(session.side, Side::Answered(_))
         };
-        if let Some(session) = self.sessions.values().find(of_track) {
+        let mut of_track = self
+            .sessions
+            .values()
+            .filter(publishes)
+            .flat_map(|session| {
+                let lines = session.lines.iter().filter(|line| line.track == id);
+                lines.map(move |line| (session, line))
+            });
+        if let Some((session, line)) = of_track.next() {
             self.out.say(ToSignaller::Layers {
                 session: session.name.clone(),
                 track: track.name.clone(),
+                mid: line.spec.mid.clone(),
                 active,
             });
         }

@@ -279,6 +279,22 @@ impl State {
         self.show_received(id);
     }
 
+    /// The home node tells which encodings of the track on an m-line somebody there needs.
+    pub(super) fn heard_layers(&mut self, session: &str, mid: String, active: Vec<bool>) {
+        let id = self.session_ids.get(session).copied();
+        let dialled = |session: &&Session| matches!(session.side, Side::Dialled(_));
+        if let Some(id) = id
+            && let Some(session) = self.sessions.get(&id).filter(dialled)
+        {
+            let order = Command::SendEncodings {
+                session: id,
+                mid,
+                active,
+            };
+            self.out.order(session.worker, order);
+        }
+    }
+
     /// Makes tracks of what a connected session receives, under the names that the home node gave them.
     pub(super) fn show_received(&mut self, id: SessionId) {
         let track_ids = self.track_ids.clone();

@@ -119,7 +119,7 @@ impl State {
             .map(|(id, dial)| (id, dial.waiting, &dial.active, &dial.tracks));
         let (session, mut tracks) = match known {
             Some((_, true, ..)) => return,
-            Some((_, _, offered, _)) if *offered == active => return,
+            Some((id, _, offered, _)) if *offered == active && !self.has_new_rids(id) => return,
             Some((id, ..)) if active.is_empty() => return self.hang_up(id),
             Some((id, _, _, tracks)) => (Some(id), tracks.clone()),
             None if active.is_empty() => return,
@@ -147,6 +147,18 @@ impl State {
         }
     }
 
+    /// Encodings of a track have got names since they were offered.
+    fn has_new_rids(&self, id: SessionId) -> bool {
+        let Some(Side::Dialled(dial)) = self.sessions.get(&id).map(|session| &session.side) else {
+            return false;
+        };
+        let mut lines = dial.tracks.iter().zip(&dial.offer.media);
+        lines.any(|(track, line)| {
+            let rids = self.tracks.get(track).map(|track| &track.rids);
+            rids.is_some_and(|rids| rids.len() > 1 && *rids != line.rids)
+        })
+    }
+
     /// A track as it is offered; one that is gone keeps its place.
     fn offered(&self, id: TrackId, participant: ParticipantId) -> OfferedTrack {
         let stream = self
@@ -160,12 +172,14 @@ impl State {
                 payloads: track.payloads.clone(),
                 stream,
                 active: true,
+                rids: track.rids.clone(),
             },
             None => OfferedTrack {
                 kind: MediaKind::Video,
                 payloads: Vec::new(),
                 stream,
                 active: false,
+                rids: Vec::new(),
             },
         }
     }

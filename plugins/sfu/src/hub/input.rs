@@ -24,6 +24,7 @@ pub(super) enum Input {
         room: String,
         track: LocalTrack,
     },
+    NameEncodings(LocalTrackId, Vec<String>),
     Unpublish(LocalTrackId),
     Tap(TapId, Box<Tap>),
     Untap(TapId),
@@ -97,6 +98,7 @@ impl State {
     fn handle(&mut self, input: Input) {
         match input {
             Input::Publish { id, room, track } => self.publish(id, &room, track),
+            Input::NameEncodings(id, rids) => self.name_encodings(id, rids),
             Input::Unpublish(id) => self.unpublish(id),
             Input::Tap(id, tap) => self.add_tap(id, *tap),
             Input::Untap(id) => self.remove_tap(id),

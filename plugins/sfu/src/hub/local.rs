@@ -55,12 +55,26 @@ impl State {
             demand: Demand::default(),
             home: id.worker,
             muted: false,
+            rids: Vec::new(),
             origin: Origin::Pad,
             live: false,
         };
         self.add_track(id.track, track);
         self.dial_room(room_id);
         Ok(())
+    }
+
+    /// Gives the encodings of a pad's track names, by number.
+    pub(super) fn name_encodings(&mut self, id: LocalTrackId, rids: Vec<String>) {
+        let Some(track) = self.tracks.get_mut(&id.track) else {
+            // It was refused, which was said.
+            return;
+        };
+        track.rids = rids;
+        let owner = self.participants.get(&track.participant);
+        if let Some(room) = owner.map(|owner| owner.room) {
+            self.dial_room(room);
+        }
     }
 
     fn own_participant(

@@ -133,6 +133,12 @@ impl Hub {
         }
     }
 
+    /// Gives the encodings of a track names, by number. Where the home of the room is another node, it is offered each of them once
+    /// there are two; as long as there is none or one, it gets one stream.
+    pub fn name_encodings(&self, track: LocalTrackId, rids: Vec<String>) {
+        let _ = self.tell(Input::NameEncodings(track, rids));
+    }
+
     /// Removes a track with all of its encodings from its room, and its participant with the last one.
     pub fn unpublish(&self, track: LocalTrackId) {
         let _ = self.tell(Input::Unpublish(track));

@@ -23,6 +23,11 @@ impl State {
             session.worker,
             origin_of(&session.side),
         );
+        for line in &session.lines {
+            if let Some(track) = self.tracks.get_mut(&line.track) {
+                track.demand.resize(line.spec.rids.len());
+            }
+        }
         // A line without a name waits for the home node to say what it carries.
         let new = session
             .lines
@@ -39,6 +44,7 @@ impl State {
                 demand: Demand::new(line.spec.rids.len()),
                 home,
                 muted: false,
+                rids: Vec::new(),
                 origin,
                 live: false,
             };

@@ -153,6 +153,11 @@ impl State {
                 track,
             } => self.heard_no_track(&room, &participant, &track),
             FromSignaller::Slots { session, slots } => self.heard_slots(&session, slots),
+            FromSignaller::Layers {
+                session,
+                mid,
+                active,
+            } => self.heard_layers(&session, mid, active),
             FromSignaller::Speaking {
                 room,
                 participant,

@@ -138,6 +138,8 @@ pub(super) struct Track {
     pub(super) demand: Demand,
     pub(super) home: u8,
     pub(super) muted: bool,
+    /// Pads: what its encodings are called, by number; empty while it has one without a name.
+    pub(super) rids: Vec<String>,
     pub(super) origin: Origin,
     /// The engines have it. Not so while its audience is away.
     pub(super) live: bool,

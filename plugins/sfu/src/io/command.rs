@@ -49,6 +49,12 @@ pub(crate) enum Command {
         mid: String,
         preference: Preference,
     },
+    /// Send these encodings of the track of an m-line, by number.
+    SendEncodings {
+        session: SessionId,
+        mid: String,
+        active: Vec<bool>,
+    },
     /// Serve these sockets too.
     AddSockets(Vec<UdpSocket>),
     /// Close those bound to these addresses.

@@ -48,6 +48,7 @@ pub(crate) enum ToSignaller {
     Layers {
         session: String,
         track: String,
+        mid: String,
         active: Vec<bool>,
     },
     SessionState {
@@ -186,6 +187,12 @@ pub(crate) enum FromSignaller {
     Slots {
         session: String,
         slots: Vec<Slot>,
+    },
+    /// Guests: which encodings of the track on an m-line somebody needs.
+    Layers {
+        session: String,
+        mid: String,
+        active: Vec<bool>,
     },
     SessionState {
         session: String,

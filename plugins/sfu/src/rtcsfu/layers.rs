@@ -30,6 +30,8 @@ struct Layered {
     track: LocalTrack,
     id: LocalTrackId,
     rids: [Option<String>; MAX_ENCODINGS as usize],
+    /// What the encodings are called, or were.
+    names: Vec<String>,
 }
 
 impl Layers {
@@ -46,12 +48,13 @@ impl Layers {
         }
         let id = hub.publish(track.clone())?;
         let mut rids: [Option<String>; MAX_ENCODINGS as usize] = Default::default();
-        rids[0] = Some(rid);
+        rids[0] = Some(rid.clone());
         all.push(Layered {
             hub: hub.clone(),
             track,
             id,
             rids,
+            names: vec![rid],
         });
         Ok(id)
     }
@@ -104,11 +107,21 @@ impl Layered {
         if self.rids.iter().flatten().any(|taken| *taken == rid) {
             return Err(LayerError::Taken(rid));
         }
-        let mut places = (0..).zip(&mut self.rids);
-        let (encoding, place) = places
-            .find(|(_, place)| place.is_none())
-            .ok_or(LayerError::Full)?;
-        *place = Some(rid);
-        Ok(self.id.encoding(encoding))
+        let place = self.place(&rid).ok_or(LayerError::Full)?;
+        self.rids[place] = Some(rid.clone());
+        match self.names.get_mut(place) {
+            Some(name) => *name = rid,
+            None => self.names.push(rid),
+        }
+        self.hub.name_encodings(self.id, self.names.clone());
+        Ok(self.id.encoding(place as u8))
+    }
+
+    /// The place that it had before, else one that nobody has.
+    fn place(&self, rid: &str) -> Option<usize> {
+        let is_free = |place: &usize| self.rids[*place].is_none();
+        let before = self.names.iter().position(|name| name == rid);
+        let mut places = 0..self.rids.len();
+        before.filter(is_free).or_else(|| places.find(is_free))
     }
 }

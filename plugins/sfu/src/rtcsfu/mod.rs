@@ -15,7 +15,7 @@
 //!
 //! Where pads have the same `participant` (and `track`) and each a `rid` of its own, they feed one track together: the same
 //! picture in several sizes, of which each receiver gets the one for its link and its window (simulcast). In a room that
-//! another node serves, that node is sent the one for the link to it.
+//! another node serves, that node is sent all that somebody there needs.
 //!
 //! ```text
 //! gst-launch-1.0 rtcsfu name=sfu signaller::uri=ws://127.0.0.1:8080 room=demo sink_0::participant=bars sink_1::participant=bars \

@@ -178,7 +178,9 @@ impl Section {
         if let Some(msid) = &msid {
             self.set("msid", msid);
         }
-        for source in &media.ssrcs {
+        // Streams with names are known by those (RFC 8853 §5.5).
+        let numbered = media.ssrcs.iter().filter(|_| media.rids.is_empty());
+        for source in numbered {
             if let Some(rtx) = source.rtx {
                 self.set("ssrc-group", &format!("FID {} {rtx}", source.ssrc));
             }

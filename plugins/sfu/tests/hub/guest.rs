@@ -2,12 +2,15 @@
 //! Two nodes in one room: the guest dials the home node, with real media in both directions. The test relays, as a signaller does.
 
 use crate::signaller::{Link, Signaller};
-use crate::support::{Node, PATIENCE, config, feed, has_media, local, media_now, opus, vp8};
+use crate::support::{
+    Node, PATIENCE, config, feed, has_media, local, media_now, opus, packet, vp8,
+};
 use gst_rtc_core::media::MediaKind;
-use gstrtcsfu::hub::{HubConfig, LocalTrack, LocalTrackId, NodeEvent, OwnMessage};
+use gstrtcsfu::hub::{HubConfig, LocalTrack, LocalTrackId, NodeEvent, OwnMessage, TapId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Sessions between two nodes that exchange no media: the one for messages.
 const CHANNEL: usize = 1;
@@ -25,6 +28,8 @@ struct Pair {
     next: u64,
     /// Until the guest's sessions of a participant may find it.
     published: Vec<Value>,
+    /// The session in which the guest publishes.
+    publication: Value,
 }
 
 impl Pair {
@@ -52,6 +57,7 @@ impl Pair {
             requests,
             next: 100,
             published,
+            publication: Value::Null,
         }
     }
 
@@ -98,7 +104,7 @@ impl Pair {
                 }
                 self.guest_link.say(message);
             }
-            "slots" | "sessionState" | "closeSession" => self.guest_link.say(message),
+            "slots" | "layers" | "sessionState" | "closeSession" => self.guest_link.say(message),
             _ => {}
         }
     }
@@ -116,6 +122,9 @@ impl Pair {
                 self.next += 1;
                 self.requests.insert(self.next, message["request"].take());
                 message["request"] = json!(self.next);
+                if message["direction"] == "publish" {
+                    self.publication = message["session"].clone();
+                }
                 if message["participant"].is_null() {
                     message["participant"] = json!("hidden");
                 }
@@ -183,6 +192,127 @@ fn what_the_guest_publishes_is_received_at_home() {
     // The last goes, and with it the participant.
     pair.guest.hub.unpublish(video);
     pair.relay(|pair| pair.home.hub.stats().sessions == CHANNEL);
+}
+
+#[test]
+fn the_encodings_of_a_guest_come_one_by_one_and_rest_when_nobody_needs_them() {
+    let mut pair = Pair::start();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let video = pair.guest.publish("camera", "video", vp8());
+    pair.guest.hub.name_encodings(video, names(&["q", "f"]));
+    let tap = pair.home.tap("camera", MediaKind::Video);
+    pair.relay(|pair| !pair.published.is_empty());
+    let mut source = Source::of(video, 2);
+    source.feed(&pair, |pair| {
+        come(pair).iter().all(|n| *n > 20) && come(pair).len() == 2
+    });
+    let sizes = [tap_width(&pair, tap), tap_width(&pair, tap)];
+    assert!(
+        sizes.contains(&Some(640)),
+        "a pad at home gets the largest: {sizes:?}"
+    );
+
+    let session = pair.publication.clone();
+    let say = |pair: &mut Pair, active: &[bool]| {
+        let word = json!({"type": "layers", "session": session, "track": "video", "mid": "0", "active": active});
+        pair.guest_link.say(word);
+    };
+    say(&mut pair, &[true, false]);
+    source.feed(&pair, |pair| sent(pair) == [true, false]);
+    let before = come(&pair);
+    source.feed(&pair, |pair| come(pair)[0] > before[0] + 20);
+    // What was on its way when it was said may have come.
+    assert!(
+        come(&pair)[1] <= before[1] + 5,
+        "{before:?}, {:?}",
+        come(&pair)
+    );
+    say(&mut pair, &[true, true]);
+    source.feed(&pair, |pair| come(pair)[1] > before[1] + 20);
+
+    // Another pad feeds the same track: it is offered too, and what came goes on.
+    pair.guest
+        .hub
+        .name_encodings(video, names(&["q", "f", "h"]));
+    let before = come(&pair);
+    pair.relay(|pair| sent(pair).len() == 3);
+    source.encodings = 3;
+    source.feed(&pair, |pair| {
+        let now = come(pair);
+        now.len() == 3 && now[2] > 0 && now[0] > before[0] && now[1] > before[1]
+    });
+}
+
+/// A picture in several sizes.
+struct Source {
+    track: LocalTrackId,
+    encodings: u8,
+    next: u16,
+}
+
+impl Source {
+    fn of(track: LocalTrackId, encodings: u8) -> Source {
+        Source {
+            track,
+            encodings,
+            next: 0,
+        }
+    }
+
+    /// Feeds the guest until `done`.
+    fn feed(&mut self, pair: &Pair, done: impl Fn(&Pair) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(pair) {
+            assert!(
+                Instant::now() < deadline,
+                "come {:?}, sent {:?}",
+                come(pair),
+                sent(pair)
+            );
+            for encoding in 0..self.encodings {
+                let mut packet = packet(&vp8(), self.next);
+                // The width in the frame header.
+                let width = 320 * (u16::from(encoding) + 1);
+                packet[19..21].copy_from_slice(&width.to_le_bytes());
+                let stream = self.track.encoding(encoding);
+                pair.guest.hub.push(stream, &packet, Instant::now());
+            }
+            self.next += 1;
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The packets of each encoding that the home node got, by number.
+fn come(pair: &Pair) -> Vec<u64> {
+    let workers = pair.home.hub.stats().workers;
+    let streams = workers
+        .iter()
+        .flat_map(|w| &w.sessions)
+        .flat_map(|s| &s.streams);
+    let mut come: Vec<_> = streams
+        .filter(|s| !s.repair)
+        .map(|s| (s.layer, s.packets))
+        .collect();
+    come.sort_unstable();
+    come.into_iter().map(|(_, packets)| packets).collect()
+}
+
+/// Whether the guest sends each of its encodings now.
+fn sent(pair: &Pair) -> Vec<bool> {
+    let workers = pair.guest.hub.stats().workers;
+    let slots = workers
+        .iter()
+        .flat_map(|w| &w.sessions)
+        .flat_map(|s| &s.slots);
+    slots.map(|slot| slot.layer.is_some()).collect()
+}
+
+/// The width of the next picture of a tap at home.
+fn tap_width(pair: &Pair, tap: TapId) -> Option<u16> {
+    let packet = pair.home.tap_media(tap);
+    let width = packet.payload().get(7..9)?;
+    Some(u16::from_le_bytes([width[0], width[1]]))
 }
 
 #[test]

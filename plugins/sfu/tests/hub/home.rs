@@ -48,6 +48,7 @@ fn publication(
         payloads: vec![payload],
         stream: "s".into(),
         active: true,
+        rids: Vec::new(),
     };
     let tracks: Vec<_> = [track(opus())]
         .into_iter()

@@ -16,6 +16,7 @@ fn track(kind: MediaKind, payloads: Vec<PayloadParams>) -> OfferedTrack {
         payloads,
         stream: "alice".into(),
         active: true,
+        rids: Vec::new(),
     }
 }
 
@@ -48,6 +49,68 @@ fn what_we_publish_the_server_takes() {
     assert_eq!(answer.receive[1].ssrcs, std::slice::from_ref(&video.ssrc));
     assert_eq!(answer.receive[1].payloads[0].pt, video.payloads[0].pt);
     assert!(video.extensions.id(Extension::AbsSendTime).is_some());
+}
+
+#[test]
+fn each_encoding_with_a_name_is_a_stream_of_its_own() {
+    let mut tracks = tracks();
+    tracks[1].rids = ["q", "f"].map(str::to_owned).to_vec();
+    let offer = offer_publish(&tracks, &local(), None, &mut counter(10));
+    let answer = publish(&offer).unwrap();
+    assert_eq!(answer.receive[1].rids, ["q", "f"]);
+    let accepted = accept_answer(&offer, &answer.description).unwrap();
+    let [audio, small, large] = accepted.slots.as_slice() else {
+        panic!("{:?}", accepted.slots)
+    };
+    assert!(audio.encoding.is_none() && audio.extensions.id(Extension::Rid).is_none());
+    for (slot, number, rid) in [(small, 0, "q"), (large, 1, "f")] {
+        let named = slot.encoding.as_ref().unwrap();
+        assert_eq!(
+            (slot.mid.as_str(), named.encoding, named.rid.as_str()),
+            ("1", number, rid)
+        );
+        let ids = [Extension::Rid, Extension::RepairedRid].map(|e| slot.extensions.id(e));
+        let taken = &answer.receive[1].extensions;
+        assert_eq!(
+            ids,
+            [taken.id(Extension::Rid), taken.id(Extension::RepairedRid)]
+        );
+        assert!(ids[0].is_some() && ids[1].is_some() && slot.ssrc.rtx.is_some());
+    }
+    assert_ne!(small.ssrc.ssrc, large.ssrc.ssrc);
+}
+
+#[test]
+fn an_encoding_is_added_to_what_goes_on() {
+    let mut tracks = tracks();
+    tracks[1].rids = vec!["q".into()];
+    let mut numbers = counter(10);
+    let first = offer_publish(&tracks, &local(), None, &mut numbers);
+    let before = publish(&first).unwrap();
+    let one = accept_answer(&first, &before.description).unwrap();
+    assert!(first.media[1].rids.is_empty() && one.slots[1].encoding.is_none());
+    tracks[1].rids.push("f".into());
+    let second = offer_publish(&tracks, &local(), Some(&first), &mut numbers);
+    let limits = Limits::default();
+    let answer = answer_publish(&second, &local(), &limits, Some(&before)).unwrap();
+    let two = accept_answer(&second, &answer.description).unwrap();
+    assert_eq!(two.slots.len(), 3);
+    assert_eq!(two.slots[1].ssrc, one.slots[1].ssrc);
+    assert_eq!(two.slots[1].payloads, one.slots[1].payloads);
+}
+
+#[test]
+fn a_server_that_takes_no_encodings_gets_one_stream() {
+    let mut tracks = tracks();
+    tracks[1].rids = ["q", "f"].map(str::to_owned).to_vec();
+    let offer = offer_publish(&tracks, &local(), None, &mut counter(10));
+    let mut answer = publish(&offer).unwrap().description;
+    answer.media[1].rids.clear();
+    let accepted = accept_answer(&offer, &answer).unwrap();
+    let [_, video] = accepted.slots.as_slice() else {
+        panic!("{:?}", accepted.slots)
+    };
+    assert!(video.encoding.is_none() && video.extensions.id(Extension::Rid).is_none());
 }
 
 #[test]

@@ -104,6 +104,13 @@ impl Worker {
             } => {
                 engine.prefer(now, session, &mid, preference);
             }
+            Command::SendEncodings {
+                session,
+                mid,
+                active,
+            } => {
+                engine.send_encodings(now, session, &mid, &active);
+            }
             Command::AddSockets(sockets) => {
                 sockets.into_iter().for_each(|socket| self.serve(socket));
             }

@@ -23,6 +23,7 @@ fn publishing_offer() -> SessionDescription {
         payloads: offered_payloads(kind),
         stream: "alice".into(),
         active: true,
+        rids: Vec::new(),
     };
     let mut ssrc = 100;
     let mut ssrcs = || {
