@@ -13,6 +13,10 @@ use tokio::sync::Notify;
 /// How long the sinks of a template have to finish their files.
 const FINISH: Duration = Duration::from_secs(5);
 
+/// What a probe answers for an event or a buffer that is to go no further. Drop would do, but the bindings free what is dropped, and
+/// GStreamer 1.22 then complains that it is gone.
+const DISCARD: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
+
 /// The element in front of a template that takes a track.
 const TRACK: &str = "track";
 
@@ -155,7 +159,7 @@ impl Instance {
     /// Sends end-of-stream in and returns when it has reached every sink.
     async fn drain(&self) {
         // The pipeline shall not think that it has ended with its last template.
-        let ended = ends(&self.bin, gst::PadProbeReturn::Drop);
+        let ended = ends(&self.bin, DISCARD);
         let (bin, links) = (self.bin.clone(), self.links.clone());
         let sent = tokio::task::spawn_blocking(move || end(&bin, &links));
         let _ = sent.await;
@@ -254,7 +258,7 @@ fn discard_unlinked(pad: &gst::Pad) -> Arc<AtomicBool> {
         match (known.load(Ordering::Acquire), pad.is_linked()) {
             (true, true) => gst::PadProbeReturn::Remove,
             (false, true) => gst::PadProbeReturn::Ok,
-            (_, false) => gst::PadProbeReturn::Drop,
+            (_, false) => DISCARD,
         }
     });
     unlinked
