@@ -129,6 +129,13 @@ impl Sound {
         20.0 * (self.tone(hertz).max(1e-9) / against).log10()
     }
 
+    /// The peak of the quietest 20 ms.
+    pub(crate) fn quietest(&self) -> f32 {
+        let peak = |part: &[f32]| part.iter().fold(0.0, |peak: f32, s| peak.max(s.abs()));
+        let peaks = self.0.chunks_exact(RATE as usize / 50).map(peak);
+        peaks.fold(f32::INFINITY, f32::min)
+    }
+
     /// The largest step from one sample to the next.
     pub(crate) fn largest_step(&self) -> f32 {
         let steps = self.0.windows(2).map(|pair| (pair[1] - pair[0]).abs());

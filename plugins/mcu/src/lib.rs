@@ -5,6 +5,7 @@
 //! [`plugin_register_static`] after `gst::init()`; everything else they do as with any element.
 
 mod mixer;
+mod patience;
 pub mod rtcmcu;
 
 #[allow(missing_docs, unreachable_pub)]

@@ -3,6 +3,7 @@
 
 use super::source_pad::{position, time};
 use super::{CAPS, SourcePad};
+use crate::patience::Patience;
 use crate::rtcmcu::RtcMcu;
 use gst::glib;
 use gst::prelude::*;
@@ -20,6 +21,7 @@ const BLOCK: usize = RATE as usize / 100;
 #[derive(Default)]
 pub(crate) struct Mixer {
     state: Mutex<State>,
+    patience: Patience,
 }
 
 #[derive(Default)]
@@ -97,6 +99,10 @@ impl Mixer {
     pub(super) fn start_at(&self, running_time: gst::ClockTime) {
         let whole = position(running_time) / BLOCK as i64 * BLOCK as i64;
         self.lock().core.seek(whole);
+    }
+
+    pub(super) fn wait_for(&self, latency: gst::ClockTime) {
+        self.patience.set(self.obj().upcast_ref(), latency);
     }
 
     pub(super) fn finish(&self) {
@@ -293,6 +299,8 @@ impl AggregatorImpl for Mixer {
         if speaker_changed && let Some(rtcmcu) = self.obj().parent().and_downcast::<RtcMcu>() {
             rtcmcu.imp().speaker_changed();
         }
+        self.patience
+            .handle_output(self.obj().upcast_ref(), time(BLOCK as i64));
         for (pad, begins, buffer) in each {
             if begins {
                 begin(&pad);

@@ -81,6 +81,12 @@ impl Mixer {
         self.imp().remove_listener(pad);
     }
 
+    /// It waits that long for sources that are late, or for longer if one announces it. While it runs this takes effect when the
+    /// pipeline distributes its latency again.
+    pub(crate) fn wait_for(&self, latency: gst::ClockTime) {
+        self.imp().wait_for(latency);
+    }
+
     /// It ends when the last source has ended.
     pub(crate) fn finish(&self) {
         self.imp().finish();

@@ -5,6 +5,7 @@ use super::backdrop::Backdrop;
 use super::painter::Painter;
 use super::scene::Scene;
 use super::settings::Settings;
+use crate::patience::Patience;
 use gst::glib;
 use gst::prelude::*;
 use gst_base::prelude::*;
@@ -23,6 +24,7 @@ pub(super) struct Canvas {
     format: gst::Element,
     tee: gst::Element,
     progress: Arc<Progress>,
+    patience: Arc<Patience>,
 }
 
 /// How far the canvas has come.
@@ -50,7 +52,6 @@ impl Canvas {
             .property("emit-signals", true)
             .property_from_str("background", "black")
             .property("latency", SLACK)
-            .property("min-upstream-latency", clock_time(settings.latency))
             .build()?;
         // A picture that was on its way when the size changed is not an error.
         let format = gst::ElementFactory::make("capsfilter")
@@ -68,11 +69,13 @@ impl Canvas {
             format,
             tee,
             progress: Arc::default(),
+            patience: Arc::default(),
         };
         bin.add_many(canvas.elements())?;
         canvas.start_at(start);
         canvas.connect(scene)?;
         canvas.resize(settings);
+        canvas.wait_for(settings.latency);
         for element in canvas.elements() {
             element.sync_state_with_parent()?;
         }
@@ -90,15 +93,17 @@ impl Canvas {
         let behind = self.add_picture();
         self.backdrop.link(&behind)?;
         gst::Element::link_many([self.compositor.upcast_ref(), &self.format, &self.tee])?;
-        let arranged = scene.clone();
-        self.compositor
-            .connect_samples_selected(move |_, segment, pts, _, _, _| {
+        let (arranged, patience) = (scene.clone(), self.patience.clone());
+        self.compositor.connect_samples_selected(
+            move |compositor, segment, pts, _, duration, _| {
                 let segment = segment.downcast_ref::<gst::ClockTime>();
                 if let Some(now) = segment.and_then(|segment| segment.to_running_time(pts)) {
                     let mut scene = arranged.lock().unwrap_or_else(PoisonError::into_inner);
                     scene.arrange(now.into());
                 }
-            });
+                patience.handle_output(compositor, duration.unwrap_or_default());
+            },
+        );
         let painter = Painter::new(scene);
         let out = self.format.static_pad("src").expect("capsfilter has one");
         let (progress, compositor) = (self.progress.clone(), self.compositor.downgrade());
@@ -160,6 +165,11 @@ impl Canvas {
         let caps = caps(settings.canvas, settings.framerate);
         self.format.set_property("caps", &caps);
         self.backdrop.set_colour(&caps, &settings.background);
+    }
+
+    /// It waits that long for pictures that are late, as [`Mixer::wait_for`](crate::mixer::Mixer::wait_for) does for sound.
+    pub(super) fn wait_for(&self, latency: Duration) {
+        self.patience.set(&self.compositor, clock_time(latency));
     }
 
     /// Shows a picture of the canvas' size behind the tiles.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What downstream wants of an output, and which elements give it that.
 
+use super::bitrate;
 use super::settings::Settings;
 use gst::glib;
 use gst::prelude::*;
@@ -224,23 +225,21 @@ fn threads(canvas: Size) -> u32 {
     }
 }
 
-fn tune(encoder: &gst::Element, name: &str, settings: &Settings) {
+/// Makes an encoder fit for live pictures or talk.
+pub(super) fn tune(encoder: &gst::Element, name: &str, settings: &Settings) {
     let (numer, denom) = (
         settings.framerate.numer().max(1),
         settings.framerate.denom().max(1),
     );
     // A keyframe every two seconds is what HLS and RTMP want; others ask when they need one.
     let distance = (2 * numer / denom).max(1);
-    let (video, audio) = (settings.video_bitrate, settings.audio_bitrate);
     let text: Vec<(&str, String)> = match name {
         "x264enc" => vec![
             ("tune", "zerolatency".into()),
             ("speed-preset", "veryfast".into()),
-            ("bitrate", (video / 1000).max(1).to_string()),
             ("key-int-max", distance.to_string()),
         ],
         "openh264enc" => vec![
-            ("bitrate", video.to_string()),
             ("rate-control", "bitrate".into()),
             ("complexity", "low".into()),
             ("gop-size", distance.to_string()),
@@ -256,13 +255,9 @@ fn tune(encoder: &gst::Element, name: &str, settings: &Settings) {
             ("threads", threads(settings.canvas).to_string()),
             ("keyframe-max-dist", distance.to_string()),
             ("lag-in-frames", "0".into()),
-            ("target-bitrate", video.to_string()),
         ],
-        "opusenc" => vec![
-            ("bitrate", audio.clamp(6_000, 510_000).to_string()),
-            ("inband-fec", "true".into()),
-        ],
-        _ => vec![("bitrate", audio.to_string())],
+        "opusenc" => vec![("inband-fec", "true".into())],
+        _ => vec![],
     };
     for (property, value) in text {
         if encoder.find_property(property).is_some() {
@@ -275,6 +270,7 @@ fn tune(encoder: &gst::Element, name: &str, settings: &Settings) {
     {
         encoder.set_property("min-force-key-unit-interval", KEYFRAME_INTERVAL);
     }
+    bitrate::set(encoder, settings);
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::notice::Notice;
 use super::output::{Content, Output};
 use super::scene::Scene;
 use super::settings::Settings;
-use super::{CAT, RtcMcuSinkPad, caps, layout_text, properties, roster};
+use super::{CAT, RtcMcuSinkPad, caps, properties, roster};
 use crate::mixer::Mixer;
 use gst::glib;
 use gst::prelude::*;
@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) inputs: Vec<Arc<Input>>,
     pub(super) outputs: Vec<Arc<Output>>,
     canvas: Option<Arc<Canvas>>,
-    participants: Vec<String>,
+    pub(super) participants: Vec<String>,
     /// From PAUSED on: what is linked decides what is made.
     started: bool,
 }
@@ -44,7 +44,7 @@ impl RtcMcu {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_settings(&self) -> MutexGuard<'_, Settings> {
+    pub(super) fn lock_settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,44 +173,6 @@ impl RtcMcu {
         }
     }
 
-    /// Puts another layout in force. The reason when it is refused; then the old one stays.
-    fn set_layout(&self, text: &str) -> Result<(), String> {
-        let there = self.lock().participants.clone();
-        let canvas = self.lock_settings().canvas;
-        let layout = layout_text::parse(text, canvas, &there).map_err(|error| error.to_string());
-        match layout {
-            Ok(layout) => {
-                let name = layout.name();
-                {
-                    let mut settings = self.lock_settings();
-                    settings.layout = layout;
-                    settings.layout_text = text.to_owned();
-                }
-                self.apply_settings();
-                Notice::LayoutChanged(name).tell(&self.obj());
-                Ok(())
-            }
-            Err(reason) => {
-                Notice::LayoutRefused(text, &reason).tell(&self.obj());
-                Err(reason)
-            }
-        }
-    }
-
-    fn apply_settings(&self) {
-        let settings = self.settings();
-        self.lock_scene().settings = settings;
-    }
-
-    /// Brings a changed size, rate or background to the canvas.
-    fn resize(&self) {
-        let settings = self.settings();
-        if let Some(canvas) = self.canvas() {
-            canvas.resize(&settings);
-            self.load_background(canvas, settings);
-        }
-    }
-
     /// Running time of a pipeline that plays already; None: it begins with 0.
     fn running_time(&self) -> Option<gst::ClockTime> {
         let element = self.obj();
@@ -257,11 +219,11 @@ impl RtcMcu {
     fn start(&self) -> Result<(), gst::StateChangeError> {
         let settings = self.settings();
         let start = self.running_time();
-        self.mixer
-            .set_property("min-upstream-latency", clock_time(settings.latency));
+        self.mixer.wait_for(clock_time(settings.latency));
         self.mixer.start_at(start.unwrap_or(gst::ClockTime::ZERO));
         if let Some(canvas) = self.canvas() {
             canvas.start_at(start);
+            canvas.wait_for(settings.latency);
             self.resize();
         }
         self.lock().started = true;
@@ -327,15 +289,7 @@ impl ObjectImpl for RtcMcu {
             return;
         }
         self.lock_settings().set(name, value);
-        self.apply_settings();
-        match name {
-            "width" | "height" | "framerate" | "background-color" | "background-image" => {
-                self.resize()
-            }
-            "logo" => self.load_logo(),
-            "auto-level" => self.mixer.set_auto_level(self.settings().auto_level),
-            _ => {}
-        }
+        self.property_changed(name);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {

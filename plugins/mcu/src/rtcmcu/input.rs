@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::imp::RtcMcu;
 use super::picture::Picture;
 use super::tail::Tail;
-use super::{CAT, RtcMcuSinkPad};
+use super::{CAT, RtcMcuSinkPad, queue};
 use crate::mixer::Mixer;
 use gst::glib;
 use gst::prelude::*;
@@ -60,11 +60,7 @@ impl Input {
         id: InputId,
         pad: &RtcMcuSinkPad,
     ) -> Result<Arc<Input>, glib::BoolError> {
-        let queue = gst::ElementFactory::make("queue")
-            .property("max-size-buffers", 0u32)
-            .property("max-size-bytes", 0u32)
-            .property("max-size-time", gst::ClockTime::SECOND.nseconds())
-            .build()?;
+        let queue = queue::new(element.settings().latency)?;
         element.obj().add(&queue)?;
         let target = queue.static_pad("sink").expect("a queue has one");
         pad.set_target(Some(&target))?;
@@ -112,6 +108,11 @@ impl Input {
             mixer.set_participant(&source, participant);
             mixer.set_volume(&source, wishes.volume, wishes.mute);
         }
+    }
+
+    /// It may have to wait that long.
+    pub(super) fn hold(&self, latency: Duration) {
+        queue::grow(&self.queue, latency);
     }
 
     /// Learns from an event on the pad. True: something is known that was not.
@@ -173,7 +174,7 @@ impl Input {
             | gst::PadProbeType::QUERY_DOWNSTREAM;
         src.add_probe(types, move |pad, info| {
             let (Some(input), Some(element)) = (Weak::upgrade(&input), element.upgrade()) else {
-                return gst::PadProbeReturn::Drop;
+                return discarded(info);
             };
             input.probe(element.imp(), pad, info)
         });
@@ -201,7 +202,7 @@ impl Input {
             }
             Some(gst::PadProbeData::Query(query)) => answer(query),
             _ if self.ensure_chain(element, pad) => gst::PadProbeReturn::Ok,
-            _ => gst::PadProbeReturn::Drop,
+            _ => discarded(info),
         }
     }
 
@@ -414,6 +415,15 @@ impl Input {
         if recovered {
             element.input_recovered(self);
         }
+    }
+}
+
+/// What is not wanted goes no further. Drop would do for all, but the bindings free buffers and events, and GStreamer 1.22 then
+/// complains that they are gone.
+fn discarded(info: &gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
+    match info.data {
+        Some(gst::PadProbeData::Query(_)) => gst::PadProbeReturn::Drop,
+        _ => gst::PadProbeReturn::Handled,
     }
 }
 

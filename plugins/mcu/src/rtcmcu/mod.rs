@@ -56,8 +56,8 @@
 //!
 //! ## Layouts
 //!
-//! See the property `layout`; it and all others but the bitrates and `latency` may be changed at any time, tiles then move to
-//! their new places within `animation`. A pad whose properties `width` and `height` are set is where they and `xpos` and
+//! See the property `layout`; it and all others may be changed at any time, tiles then move to their new places within
+//! `animation`. A pad whose properties `width` and `height` are set is where they and `xpos` and
 //! `ypos` put it, and the layout arranges the rest. A layout that is impossible is refused, and the old one stays.
 //!
 //! ## Sound
@@ -71,8 +71,10 @@
 //! with a field for each of its arguments: see them with `gst-launch-1.0 -m`.
 
 mod backdrop;
+mod bitrate;
 mod canvas;
 mod caps;
+mod changes;
 mod child_proxy;
 mod decoder;
 mod encoding;
@@ -89,6 +91,7 @@ mod pads;
 mod painter;
 mod picture;
 mod properties;
+mod queue;
 mod roster;
 mod scene;
 mod settings;

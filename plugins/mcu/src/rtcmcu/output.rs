@@ -6,10 +6,13 @@
 use super::encoding::Demand;
 use super::imp::RtcMcu;
 use super::input::discard;
+use super::settings::Settings;
+use super::{bitrate, queue};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What leaves by a pad.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,14 +96,31 @@ impl Output {
         elements.any(|element| source.has_as_ancestor(element) || source == element)
     }
 
+    /// What leaves may have to wait that long.
+    pub(super) fn hold(&self, latency: Duration) {
+        if let Some(queue) = self.elements().first() {
+            queue::grow(queue, latency);
+        }
+    }
+
+    /// Brings the bitrate to the encoder, where there is one.
+    pub(super) fn set_bitrate(&self, settings: &Settings) {
+        for element in self.elements() {
+            bitrate::set(&element, settings);
+        }
+    }
+
+    /// From the queue on; none while it is not linked.
+    fn elements(&self) -> Vec<gst::Element> {
+        let built = self.lock();
+        let elements = built.as_ref().map(|built| built.elements.clone());
+        elements.unwrap_or_default()
+    }
+
     /// The stream ends here.
     pub(super) fn end(&self) {
-        let first = {
-            let built = self.lock();
-            built
-                .as_ref()
-                .and_then(|built| built.elements.first()?.static_pad("sink"))
-        };
+        let elements = self.elements();
+        let first = elements.first().and_then(|first| first.static_pad("sink"));
         if let Some(first) = first {
             first.send_event(gst::event::Eos::new());
         }
@@ -108,14 +128,11 @@ impl Output {
 
     fn build(&self, element: &RtcMcu, demand: Demand) -> Result<Built, glib::BoolError> {
         // Who does not take it in time must not hold up the others.
-        let queue = gst::ElementFactory::make("queue")
-            .property("max-size-buffers", 0u32)
-            .property("max-size-bytes", 0u32)
-            .property("max-size-time", gst::ClockTime::SECOND.nseconds())
-            .property_from_str("leaky", "downstream")
-            .build()?;
+        let settings = element.settings();
+        let queue = queue::new(settings.latency)?;
+        queue.set_property_from_str("leaky", "downstream");
         let mut elements = vec![queue];
-        elements.extend(demand.elements(self.is_video(), &element.settings())?);
+        elements.extend(demand.elements(self.is_video(), &settings)?);
         element.obj().add_many(&elements)?;
         gst::Element::link_many(&elements)?;
         let last = elements.last().and_then(|last| last.static_pad("src"));

@@ -130,19 +130,20 @@ fn streams() -> Vec<glib::ParamSpec> {
             .minimum(6_000)
             .maximum(100_000_000)
             .default_value(value)
-            .mutable_ready()
+            .mutable_playing()
             .build()
     };
     vec![
         glib::ParamSpecUInt::builder("latency")
             .nick("Latency")
             .blurb(
-                "Milliseconds by which inputs may be late, where they do not announce more themselves. Inputs that come while the \
-                 pipeline plays should not need more than this, because raising it then shifts the output",
+                "Milliseconds by which inputs may be late, where they do not announce more themselves. Changed while the pipeline \
+                 plays, it takes effect when that distributes its latency again, which a LATENCY message asks for: what leaves waits \
+                 once, or comes sooner bit by bit, four seconds for each that it was lowered by",
             )
             .maximum(10_000)
             .default_value(default.latency.as_millis() as u32)
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("end-with-inputs")
             .nick("End with inputs")
@@ -160,7 +161,7 @@ fn streams() -> Vec<glib::ParamSpec> {
             "audio-bitrate",
             "Audio bitrate",
             default.audio_bitrate,
-            "Bits per second of each encoded mix, where it is encoded here",
+            "Bits per second of each encoded mix, where it is encoded here. Encoders of AAC take it only when they start",
         ),
     ]
 }
