@@ -5,9 +5,11 @@
 //! repeats until nothing is left. Time and randomness are passed in, so the same input gives the same output twice.
 
 pub mod arena;
+pub mod backoff;
 pub mod bwe;
 pub mod codec;
 pub mod data;
+pub mod datagrams;
 pub mod engine;
 pub mod id;
 pub mod layer;

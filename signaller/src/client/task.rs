@@ -11,6 +11,7 @@ use crate::protocol::peer::{
     ClientMessage, Direction, IceCandidate, Join, Joined, ServerMessage, Signal,
 };
 use crate::protocol::{Missing, SessionState};
+use gst_rtc_core::backoff::Backoff;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -361,14 +362,13 @@ impl Task {
         &mut self,
         commands: &mut mpsc::UnboundedReceiver<Command>,
     ) -> Option<Socket> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
-            let jittered = pause.mul_f64(rand::random_range(0.75..1.25));
+            let pause = backoff.next_wait(rand::random());
             tokio::select! {
-                () = tokio::time::sleep(jittered) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = refuse_all(commands) => return None,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
             self.join.resume = Some(self.link.joined().resume);
             let attempt = async {
                 let mut socket = Socket::connect(&self.uri, &self.room).await?;

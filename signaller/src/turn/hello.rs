@@ -3,9 +3,10 @@
 
 use super::cookie::{Baker, Pair};
 use super::error::TurnError;
-use super::session::{Datagrams, Session};
+use super::session::Session;
 use super::tls::TlsFiles;
 use foreign_types::ForeignTypeRef;
+use gst_rtc_core::datagrams::Datagrams;
 use gst_rtc_core::turn::FiveTuple;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
@@ -81,7 +82,7 @@ impl Door {
         self.listening.get_mut().arrive(data);
         if !listen(self.listening.ssl(), &self.nobody) {
             drop(ErrorStack::get());
-            let answer = self.listening.get_mut().written.drain(..).next();
+            let answer = self.listening.get_mut().drain_written().next();
             return answer.map_or(Greeting::Ignored, Greeting::Answer);
         }
         let Ok(next) = listening(&self.context) else {

@@ -2,19 +2,16 @@
 //! Clients that come by DTLS (RFC 7350).
 
 use super::hello::random_of_hello;
+use gst_rtc_core::datagrams::Datagrams;
 use gst_rtc_core::turn::FiveTuple;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, SslStream};
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// The largest record: what fits into a datagram.
 const RECORD: usize = 1 << 14;
-/// Most datagrams that OpenSSL writes before they are taken.
-const MOST_WRITTEN: usize = 64;
 
 /// The end of a session.
 #[derive(Debug)]
@@ -117,7 +114,7 @@ impl Session {
 
     /// A datagram to send.
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        self.stream.get_mut().written.pop_front()
+        self.stream.get_mut().take_written()
     }
 }
 
@@ -129,40 +126,5 @@ fn waiting(code: ErrorCode) -> Result<(), Ended> {
             drop(ErrorStack::get());
             Err(Ended)
         }
-    }
-}
-
-/// Datagrams in memory, seen by OpenSSL as its socket: one read is one datagram, and one write too.
-#[derive(Default)]
-pub(super) struct Datagrams {
-    incoming: Option<Vec<u8>>,
-    pub(super) written: VecDeque<Vec<u8>>,
-}
-
-impl Datagrams {
-    pub(super) fn arrive(&mut self, data: &[u8]) {
-        self.incoming = Some(data.to_vec());
-    }
-}
-
-impl Read for Datagrams {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let data = self.incoming.take().ok_or(io::ErrorKind::WouldBlock)?;
-        let length = data.len().min(into.len());
-        into[..length].copy_from_slice(&data[..length]);
-        Ok(length)
-    }
-}
-
-impl Write for Datagrams {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.written.len() < MOST_WRITTEN {
-            self.written.push_back(data.to_vec());
-        }
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

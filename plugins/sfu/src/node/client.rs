@@ -7,7 +7,7 @@ use async_tungstenite::tokio::{TokioAdapter, client_async_with_config};
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use async_tungstenite::tungstenite::{Error as WsError, Message};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use rand::RngExt;
+use gst_rtc_core::backoff::Backoff;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -47,10 +47,10 @@ enum End {
 /// Keeps a connection to the signaller until the owner drops the sender of [`Connection::Up`], or everything it passes to `tell` is
 /// refused (`false`).
 pub(crate) async fn run(address: SignallerAddress, tell: impl Fn(Connection) -> bool + Sync) {
-    let mut wait = FIRST_WAIT;
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let error = match connect(&address).await {
-            Ok(socket) => match converse(socket, &tell, &mut wait).await {
+            Ok(socket) => match converse(socket, &tell, &mut backoff).await {
                 End::Wanted => return,
                 End::Lost(error) => error,
             },
@@ -59,10 +59,7 @@ pub(crate) async fn run(address: SignallerAddress, tell: impl Fn(Connection) -> 
         if !tell(Connection::Down(error)) {
             return;
         }
-        // Without the spread all nodes would come back to a restarted signaller in the same moment.
-        let spread: f64 = rand::rng().random_range(0.75..1.25);
-        sleep(wait.mul_f64(spread)).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        sleep(backoff.next_wait(rand::random())).await;
     }
 }
 
@@ -99,7 +96,7 @@ fn describe(error: &WsError) -> String {
 async fn converse(
     socket: Socket,
     tell: &(impl Fn(Connection) -> bool + Sync),
-    wait: &mut Duration,
+    backoff: &mut Backoff,
 ) -> End {
     let (mut writer, mut reader) = socket.split();
     let (sender, mut queue) = unbounded_channel();
@@ -107,7 +104,7 @@ async fn converse(
         return End::Wanted;
     }
     let end = tokio::select! {
-        end = read(&mut reader, tell, wait) => end,
+        end = read(&mut reader, tell, backoff) => end,
         end = write(&mut writer, &mut queue) => end,
     };
     // Say goodbye, but wait for nobody: a close frame tells the signaller that this is no accident.
@@ -118,7 +115,7 @@ async fn converse(
 async fn read(
     reader: &mut (impl Stream<Item = Result<Message, WsError>> + Unpin),
     tell: &(impl Fn(Connection) -> bool + Sync),
-    wait: &mut Duration,
+    backoff: &mut Backoff,
 ) -> End {
     loop {
         let message = match timeout(SILENCE, reader.next()).await {
@@ -140,7 +137,7 @@ async fn read(
         let told = match serde_json::from_str(&text) {
             Ok(message) => {
                 if matches!(message, FromSignaller::NodeReady { .. }) {
-                    *wait = FIRST_WAIT;
+                    backoff.reset();
                 }
                 message
             }

@@ -133,6 +133,16 @@ fn readable() -> Vec<glib::ParamSpec> {
     ]
 }
 
+/// The properties that say which track a pad is about.
+pub(super) fn track_of_pad(participant: &str, track: &str) -> Vec<glib::ParamSpec> {
+    let room = "Name of the room. Unset: the one of the element";
+    vec![
+        text_of_pad("room", "Room", room),
+        text_of_pad("participant", "Participant", participant),
+        text_of_pad("track", "Track", track),
+    ]
+}
+
 /// A property of a pad, for which a text may be set at any time.
 pub(super) fn text_of_pad(name: &str, nick: &str, blurb: &str) -> glib::ParamSpec {
     glib::ParamSpecString::builder(name)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pad on which a track leaves the room.
 
-use super::properties::text_of_pad as text;
+use super::properties::track_of_pad;
 use super::tap::{Counters, Group, Item, Outcome, Pump, PumpSettings, TapQueue};
 use super::taps::Taps;
 use super::{CAT, RtcSfuSrcPad};
@@ -179,23 +179,10 @@ impl ObjectSubclass for SrcPad {
 impl ObjectImpl for SrcPad {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            vec![
-                text(
-                    "room",
-                    "Room",
-                    "Name of the room. Unset: the one of the element",
-                ),
-                text(
-                    "participant",
-                    "Participant",
-                    "Name of the participant whose track is taken out; set from the pad's name",
-                ),
-                text(
-                    "track",
-                    "Track",
-                    "Name of the track. Unset: the first of its kind",
-                ),
-            ]
+            track_of_pad(
+                "Name of the participant whose track is taken out; set from the pad's name",
+                "Name of the track. Unset: the first of its kind",
+            )
         });
         &PROPERTIES
     }

@@ -56,7 +56,7 @@ impl Client {
         if let Err(error) = self.0.do_handshake() {
             assert_eq!(error.code(), ErrorCode::WANT_READ, "{error}");
         }
-        self.0.get_mut().written.drain(..).collect()
+        self.0.get_mut().drain_written().collect()
     }
 
     /// The hello without a cookie, and that with one.
@@ -109,7 +109,7 @@ fn who_brings_the_cookie_is_served() {
     assert!(session.is_open());
 
     client.0.ssl_write(b"to the server").expect("written");
-    let data = client.0.get_mut().written.pop_front().expect("a record");
+    let data = client.0.get_mut().take_written().expect("a record");
     session.handle_datagram(&data).expect("a record");
     let mut message = Vec::new();
     assert!(session.next_message(&mut message).expect("open"));

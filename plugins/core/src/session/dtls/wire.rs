@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use crate::datagrams::Datagrams;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
@@ -8,23 +9,22 @@ const RECORD_HEADER: usize = 13;
 /// Datagrams waiting to be sent; a handshake flight has at most a handful.
 const MAX_QUEUED: usize = 64;
 
-/// Datagrams in memory, seen by OpenSSL as its socket: one read is one datagram, and one write too.
+/// OpenSSL's socket, and what is known of what went through.
 #[derive(Default)]
 pub(super) struct Wire {
-    incoming: Option<Vec<u8>>,
-    /// Written by OpenSSL, not yet seen by the flight.
-    written: Vec<Vec<u8>>,
+    /// Read and written by OpenSSL; what is written the flight sees first.
+    datagrams: Datagrams,
     outgoing: VecDeque<Vec<u8>>,
     sent: Sent,
 }
 
 impl Wire {
     pub(super) fn arrive(&mut self, data: &[u8]) {
-        self.incoming = Some(data.to_vec());
+        self.datagrams.arrive(data);
     }
 
     pub(super) fn take_written(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.written)
+        self.datagrams.drain_written().collect()
     }
 
     pub(super) fn send(&mut self, data: Vec<u8>) {
@@ -54,20 +54,14 @@ impl Wire {
 
 impl Read for Wire {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let data = self.incoming.take().ok_or(io::ErrorKind::WouldBlock)?;
-        let len = data.len().min(buf.len());
-        buf[..len].copy_from_slice(&data[..len]);
-        Ok(len)
+        self.datagrams.read(buf)
     }
 }
 
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.sent.see(buf);
-        if self.written.len() < MAX_QUEUED {
-            self.written.push(buf.to_vec());
-        }
-        Ok(buf.len())
+        self.datagrams.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whose and which track a pad feeds.
 
-use crate::rtcsfu::properties::text_of_pad as text;
+use crate::rtcsfu::properties::{text_of_pad as text, track_of_pad};
 use gst::glib;
 use gst::prelude::*;
 use std::sync::LazyLock;
@@ -52,23 +52,12 @@ impl Labels {
 
 /// The properties of the pad.
 pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-    vec![
-        text(
-            "room",
-            "Room",
-            "Name of the room. Unset: the one of the element",
-        ),
-        text(
-            "participant",
-            "Participant",
-            "Name of the participant the track belongs to. Unset: the name of the element; nobody where the pad feeds data channels",
-        ),
-        text(
-            "track",
-            "Track",
-            "Name of the track, unique for the participant. Unset: audio or video; audio1, video1 and so on where that is \
-             taken and rid unset. Where the pad feeds data channels, their label; unset: from the pad's name",
-        ),
+    let mut all = track_of_pad(
+        "Name of the participant the track belongs to. Unset: the name of the element; nobody where the pad feeds data channels",
+        "Name of the track, unique for the participant. Unset: audio or video; audio1, video1 and so on where that is \
+         taken and rid unset. Where the pad feeds data channels, their label; unset: from the pad's name",
+    );
+    all.extend([
         text(
             "audience",
             "Audience",
@@ -88,5 +77,6 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             )
             .mutable_playing()
             .build(),
-    ]
+    ]);
+    all
 });
