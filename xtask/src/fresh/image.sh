@@ -10,8 +10,8 @@ buildah "${store[@]}" copy --quiet "$container" "$system" /
 buildah "${store[@]}" config --cmd bash "$container"
 buildah "${store[@]}" commit --quiet "$container" docker.io/library/debian:bookworm-slim
 # Rust is mounted below; what the official image has besides, the Dockerfile does not ask for.
-buildah "${store[@]}" config --env CARGO_HOME=/usr/local/cargo \
-    --env PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
+buildah "${store[@]}" config --env PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    "$container"
 buildah "${store[@]}" commit --quiet "$container" docker.io/library/rust:1-bookworm
 
 # As the page calls it; nothing is fetched but Debian's packages, and the server takes a port that is free.
@@ -21,7 +21,7 @@ docker() {
     case $verb in
     build)
         buildah "${store[@]}" build --isolation chroot --pull-never --volume "$rust:/opt/rust" \
-            --volume "$registry:/usr/local/cargo/registry" --volume "$built:/src/target/release" "$@"
+            --volume "$registry:/root/.cargo/registry" --volume "$built:/src/target/release" "$@"
         ;;
     run)
         container=$(buildah "${store[@]}" from --pull-never "${*: -1}")
