@@ -60,7 +60,7 @@ impl Input {
         id: InputId,
         pad: &RtcMcuSinkPad,
     ) -> Result<Arc<Input>, glib::BoolError> {
-        let queue = queue::new(element.settings().latency)?;
+        let queue = queue::new(element.settings().latency + queue::ROOM)?;
         element.obj().add(&queue)?;
         let target = queue.static_pad("sink").expect("a queue has one");
         pad.set_target(Some(&target))?;
@@ -112,7 +112,7 @@ impl Input {
 
     /// It may have to wait that long.
     pub(super) fn hold(&self, latency: Duration) {
-        queue::grow(&self.queue, latency);
+        queue::grow(&self.queue, latency + queue::ROOM);
     }
 
     /// Learns from an event on the pad. True: something is known that was not.

@@ -99,7 +99,16 @@ impl Output {
     /// What leaves may have to wait that long.
     pub(super) fn hold(&self, latency: Duration) {
         if let Some(queue) = self.elements().first() {
-            queue::grow(queue, latency);
+            queue::grow(queue, latency + self.room());
+        }
+    }
+
+    /// What it holds beyond the latency.
+    fn room(&self) -> Duration {
+        if self.is_video() {
+            queue::ROOM
+        } else {
+            queue::ROOM_FOR_SOUND
         }
     }
 
@@ -129,7 +138,7 @@ impl Output {
     fn build(&self, element: &RtcMcu, demand: Demand) -> Result<Built, glib::BoolError> {
         // Who does not take it in time must not hold up the others.
         let settings = element.settings();
-        let queue = queue::new(settings.latency)?;
+        let queue = queue::new(settings.latency + self.room())?;
         queue.set_property_from_str("leaky", "downstream");
         let mut elements = vec![queue];
         elements.extend(demand.elements(self.is_video(), &settings)?);
