@@ -3,6 +3,7 @@
 
 mod arrival;
 mod broken;
+mod changed;
 mod coded;
 mod coming;
 mod drawn;
