@@ -43,10 +43,14 @@ impl Described {
     pub async fn stop(mut self) -> Result {
         self.0.interrupt();
         let status = self.0.exit().await?;
-        if status.success() {
-            return Ok(());
+        if !status.success() {
+            return Err(self.0.failure(format!("ended with {status}")));
         }
-        Err(self.0.failure(format!("ended with {status}")))
+        // GLib says so of what must never happen, and goes on.
+        if self.output().contains("-CRITICAL **") {
+            return Err(self.0.failure("ended well, but there were criticals"));
+        }
+        Ok(())
     }
 
     /// Waits for it to end by itself.
