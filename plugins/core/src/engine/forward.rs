@@ -157,12 +157,28 @@ impl Engine {
         track.want_keyframes(encodings);
         // A track in the set has a timer running.
         if self.keyframe_tracks.insert(id) {
-            self.timers.push(now, Due::Keyframes);
+            self.schedule_keyframes(now);
         }
     }
 
-    /// Asks every source that is due; keeps the rest for later.
-    pub(super) fn request_due_keyframes(&mut self, now: Instant) {
+    fn schedule_keyframes(&mut self, at: Instant) {
+        if self.keyframes_at.is_none_or(|scheduled| at < scheduled) {
+            self.keyframes_at = Some(at);
+            self.timers.push(at, Due::Keyframes);
+        }
+    }
+
+    /// Asks every source that is due at a time for which that was scheduled, unless it was scheduled for another since; keeps the
+    /// rest for later.
+    pub(super) fn request_due_keyframes(&mut self, now: Instant, at: Instant) {
+        if self
+            .keyframes_at
+            .take_if(|scheduled| *scheduled == at)
+            .is_none()
+        {
+            return;
+        }
+        self.stats.wakes += 1;
         let mut next: Option<Instant> = None;
         for id in std::mem::take(&mut self.keyframe_tracks) {
             let Some(track) = self.router.track_mut(id) else {
@@ -183,7 +199,7 @@ impl Engine {
             }
         }
         if let Some(at) = next {
-            self.timers.push(at, Due::Keyframes);
+            self.schedule_keyframes(at);
         }
     }
 

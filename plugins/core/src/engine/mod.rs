@@ -70,6 +70,8 @@ pub struct Engine {
     replays: replay::Replays,
     /// Tracks of which a keyframe is awaited.
     keyframe_tracks: BTreeSet<TrackId>,
+    /// When the next of them may be asked.
+    keyframes_at: Option<Instant>,
     next_epoch: u32,
     stats: EngineStats,
 }
@@ -93,6 +95,7 @@ impl Engine {
             cursor: Cursor::default(),
             replays: replay::Replays::default(),
             keyframe_tracks: BTreeSet::new(),
+            keyframes_at: None,
             // Epochs are compared across workers, so each counts in a range of its own.
             next_epoch: u32::from(config.worker) << 26,
             stats: EngineStats::default(),
@@ -122,24 +125,31 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(due) = self.timers.pop(now) {
+        while let Some((at, due)) = self.timers.pop(now) {
             match due {
-                timers::Due::Peer(peer) => self.wake_peer(now, peer),
-                timers::Due::Keyframes => self.request_due_keyframes(now),
+                timers::Due::Peer(peer) => self.wake_peer(now, peer, at),
+                timers::Due::Keyframes => self.request_due_keyframes(now, at),
                 timers::Due::Replays => {}
                 timers::Due::Floor(room) => self.pass_floor(now, room),
             }
         }
     }
 
-    fn wake_peer(&mut self, now: Instant, key: usize) {
+    /// Does what a peer has to do at a time for which it was scheduled. If it has been scheduled for another since, nothing is to
+    /// be done: to schedule it anew here as well would keep one entry more in the queue for ever.
+    fn wake_peer(&mut self, now: Instant, key: usize, at: Instant) {
         let moment = self.moment(now);
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        if peer.scheduled.take().is_none() {
+        if peer
+            .scheduled
+            .take_if(|scheduled| *scheduled == at)
+            .is_none()
+        {
             return;
         }
+        self.stats.wakes += 1;
         if peer.session.poll_timeout().is_some_and(|at| at <= now) {
             peer.session.handle_timeout(now);
         }

@@ -31,6 +31,8 @@ pub struct EngineStats {
     pub padding: u64,
     /// Those of them that were packets sent once more.
     pub padding_again: u64,
+    /// Times that something was due: of a session, or a keyframe that is awaited.
+    pub wakes: u64,
     /// Sessions opened.
     pub sessions_opened: u64,
     /// Sessions that ended by a failure.

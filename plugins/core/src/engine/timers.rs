@@ -19,7 +19,7 @@ pub(super) enum Due {
     Floor(RoomId),
 }
 
-/// The queue. Entries are never removed early: whoever is woken checks whether there is something to do.
+/// The queue. Entries are never removed early: who has set another time since goes by the time the entry was made for.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Due)>>,
@@ -34,9 +34,9 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Something whose time has come.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Due> {
+    /// Something whose time has come, and that time.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Instant, Due)> {
         self.next().filter(|at| *at <= now)?;
-        self.heap.pop().map(|Reverse((_, due))| due)
+        self.heap.pop().map(|Reverse(entry)| entry)
     }
 }

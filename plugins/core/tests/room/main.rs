@@ -15,6 +15,7 @@ mod red;
 mod replay;
 mod simulcast;
 mod speakers;
+mod timers;
 mod wraps;
 
 use client::Packet;
