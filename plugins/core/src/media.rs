@@ -4,7 +4,8 @@
 //! The glue parses and writes SDP (RFC 8866, RFC 8829); the core sees only these types.
 
 use crate::codec::Codec;
-use std::net::SocketAddr;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
 
 /// Audio or video.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -104,7 +105,7 @@ pub enum Proto {
 }
 
 /// A 5-tuple, seen from here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Path {
     /// UDP or TCP.
     pub proto: Proto,
@@ -112,6 +113,20 @@ pub struct Path {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
+}
+
+/// Of the peer's address alone, in one go: each datagram's path is looked up, and we have few addresses that one peer could send to.
+impl Hash for Path {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let port = u64::from(self.remote.port());
+        match self.remote.ip() {
+            IpAddr::V4(ip) => state.write_u64(u64::from(u32::from(ip)) << 16 | port),
+            IpAddr::V6(ip) => {
+                state.write_u128(u128::from(ip));
+                state.write_u64(port);
+            }
+        }
+    }
 }
 
 /// The type of an ICE candidate (RFC 8445 §4).

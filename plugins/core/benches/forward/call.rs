@@ -4,7 +4,7 @@
 //! Both calls deliver the same pictures. In the one there is nothing to choose; in the other three encodings come in, every subscriber
 //! reports when packets arrived, the bandwidth towards it is estimated, divided, and its encoding chosen. The past is kept in both.
 
-use super::cpu_time::CpuTime;
+use super::cpu_time::Stopwatch;
 use super::media::{Kind, Part, WIDE};
 use super::room::{Room, SSRC};
 use gst_rtc_core::engine::Flush;
@@ -52,7 +52,7 @@ struct Call {
     picture: u16,
     ears: HashMap<SocketAddr, Ear>,
     /// CPU time of the engine.
-    took: Duration,
+    watch: Stopwatch,
     /// Packets with a picture that were sent to subscribers.
     delivered: usize,
 }
@@ -75,7 +75,7 @@ impl Call {
             ears: ears.collect(),
             room,
             picture: 0,
-            took: Duration::ZERO,
+            watch: Stopwatch::new(),
             delivered: 0,
         };
         call.run(BEFORE);
@@ -84,7 +84,8 @@ impl Call {
 
     /// Nanoseconds per packet and subscriber of the next pictures.
     fn cost(&mut self, pictures: usize) -> f64 {
-        (self.took, self.delivered) = (Duration::ZERO, 0);
+        self.watch.reset();
+        self.delivered = 0;
         self.run(pictures);
         let best = self.room.encodings.last().expect("an encoding").parts;
         let expected = pictures * best * self.ears.len();
@@ -93,7 +94,7 @@ impl Call {
             (0.99..1.01).contains(&share),
             "{share} of the best encoding was delivered"
         );
-        self.took.as_nanos() as f64 / self.delivered as f64
+        self.watch.total().as_nanos() as f64 / self.delivered as f64
     }
 
     fn run(&mut self, pictures: usize) {
@@ -143,9 +144,7 @@ impl Call {
 
     fn wake(&mut self) {
         let now = self.room.now;
-        let began = CpuTime::now();
-        self.room.engine.handle_timeout(now);
-        self.took += CpuTime::now() - began;
+        self.watch.measure(|| self.room.engine.handle_timeout(now));
         self.flush();
         let reports: Vec<_> = self
             .ears
@@ -182,19 +181,18 @@ impl Call {
     /// Lets the engine have datagrams, and takes what it sends.
     fn hand_in(&mut self, packets: Vec<(Path, Vec<u8>)>) {
         let now = self.room.now;
-        let began = CpuTime::now();
-        for (path, mut packet) in packets {
-            self.room.engine.handle_datagram(now, path, &mut packet);
-        }
-        self.took += CpuTime::now() - began;
+        self.watch.measure(|| {
+            for (path, mut packet) in packets {
+                self.room.engine.handle_datagram(now, path, &mut packet);
+            }
+        });
         self.flush();
     }
 
     fn flush(&mut self) {
         loop {
-            let began = CpuTime::now();
-            let flush = self.room.engine.flush(self.room.now);
-            self.took += CpuTime::now() - began;
+            let now = self.room.now;
+            let flush = self.watch.measure(|| self.room.engine.flush(now));
             self.deliver();
             if flush == Flush::Done {
                 break;

@@ -22,6 +22,45 @@ impl CpuTime {
     }
 }
 
+/// Adds up stretches of CPU time, without what it takes to look at the clock: that is a system call, and some stretches are short.
+#[derive(Debug)]
+pub(crate) struct Stopwatch {
+    total: Duration,
+    /// What an empty stretch shows.
+    empty: Duration,
+}
+
+impl Stopwatch {
+    pub(crate) fn new() -> Stopwatch {
+        const LOOKS: u32 = 10_000;
+        let mut watch = Stopwatch {
+            total: Duration::ZERO,
+            empty: Duration::ZERO,
+        };
+        (0..LOOKS).for_each(|_| watch.measure(|| ()));
+        Stopwatch {
+            total: Duration::ZERO,
+            empty: watch.total / LOOKS,
+        }
+    }
+
+    pub(crate) fn measure<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let began = CpuTime::now();
+        let result = run();
+        let took = CpuTime::now() - began;
+        self.total += took.saturating_sub(self.empty);
+        result
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.total = Duration::ZERO;
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        self.total
+    }
+}
+
 impl Measurement for CpuTime {
     type Intermediate = Duration;
     type Value = Duration;

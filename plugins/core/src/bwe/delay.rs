@@ -3,7 +3,6 @@
 //! does not starve this one (draft-ietf-rmcat-gcc-02 §5.3, §5.4).
 
 use super::groups::Delta;
-use std::collections::VecDeque;
 
 /// Groups of which the trend is taken.
 const WINDOW: usize = 20;
@@ -23,6 +22,8 @@ const FALL: f64 = 0.0015;
 const SPIKE: f64 = 15.0;
 /// A queue that has grown by less than this over the window is none, ms.
 const LEAST_RISE: f64 = 3.0;
+/// Groups spread over less time have no trend: variance times the square of their number, ms².
+const LEAST_SPREAD: f64 = 1e-3;
 /// A trend must stay above the threshold so long to be over-use, ms.
 const OVERUSE: f64 = 10.0;
 
@@ -45,8 +46,7 @@ pub(super) struct DelayDetector {
     groups: u32,
     accumulated: f64,
     smoothed: f64,
-    /// Arrival and smoothed delay, in milliseconds.
-    window: VecDeque<(f64, f64)>,
+    window: Window,
     slope: f64,
     threshold: f64,
     threshold_at: Option<f64>,
@@ -61,7 +61,7 @@ impl Default for DelayDetector {
             groups: 0,
             accumulated: 0.0,
             smoothed: 0.0,
-            window: VecDeque::new(),
+            window: Window::default(),
             slope: 0.0,
             threshold: FIRST_THRESHOLD,
             threshold_at: None,
@@ -76,24 +76,14 @@ impl DelayDetector {
         self.usage
     }
 
-    /// Bytes of memory on the heap.
-    pub(super) fn memory(&self) -> usize {
-        self.window.capacity() * size_of::<(f64, f64)>()
-    }
-
     /// Takes the distance of two groups.
     pub(super) fn group(&mut self, delta: Delta) {
         self.groups = (self.groups + 1).min(MAX_GROUPS);
         self.accumulated += delta.delay;
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.accumulated;
-        if self.window.len() == WINDOW {
-            self.window.pop_front();
-        }
-        self.window.push_back((delta.arrival, self.smoothed));
+        self.window.push(delta.arrival, self.smoothed);
         let before = self.slope;
-        if self.window.len() == WINDOW
-            && let Some(slope) = slope(&self.window)
-        {
+        if let Some(slope) = self.window.slope() {
             self.slope = slope;
         }
         if self.groups >= 2 {
@@ -125,8 +115,7 @@ impl DelayDetector {
 
     /// How much the delay has grown over the window.
     fn rise(&self) -> f64 {
-        let least = self.window.iter().map(|(_, delay)| *delay);
-        self.smoothed - least.fold(f64::INFINITY, f64::min)
+        self.smoothed - self.window.least()
     }
 
     fn adapt(&mut self, trend: f64, at: f64) {
@@ -141,18 +130,78 @@ impl DelayDetector {
     }
 }
 
-/// Least squares; `None` when all arrived at once.
-fn slope(points: &VecDeque<(f64, f64)>) -> Option<f64> {
-    let n = points.len() as f64;
-    let (sum_x, sum_y) = points
-        .iter()
-        .fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
-    let (mean_x, mean_y) = (sum_x / n, sum_y / n);
-    let (over, under) = points.iter().fold((0.0, 0.0), |(over, under), (x, y)| {
-        let dx = x - mean_x;
-        (over + dx * (y - mean_y), under + dx * dx)
-    });
-    (under > 0.0).then(|| over / under)
+/// The newest groups, and the sums that the trend is made of.
+#[derive(Debug, Default)]
+struct Window {
+    /// Arrival and smoothed delay in milliseconds, in no order.
+    groups: [(f64, f64); WINDOW],
+    count: usize,
+    /// Where the next one goes: in the place of the oldest.
+    next: usize,
+    /// What is subtracted from both before they are summed up, so that the squares stay small.
+    origin: (f64, f64),
+    sums: Sums,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    x: f64,
+    y: f64,
+    xy: f64,
+    xx: f64,
+}
+
+impl Sums {
+    fn add(&mut self, (x, y): (f64, f64), sign: f64) {
+        self.x += sign * x;
+        self.y += sign * y;
+        self.xy += sign * x * y;
+        self.xx += sign * x * x;
+    }
+}
+
+impl Window {
+    fn push(&mut self, arrival: f64, delay: f64) {
+        let group = (arrival, delay);
+        let oldest = std::mem::replace(&mut self.groups[self.next], group);
+        let is_full = self.count == WINDOW;
+        self.count += usize::from(!is_full);
+        self.next += 1;
+        if self.next == WINDOW {
+            // Summed up anew now and then, before rounding adds up.
+            self.next = 0;
+            self.origin = group;
+            self.sums = Sums::default();
+            for group in self.groups {
+                self.sums.add(self.relative(group), 1.0);
+            }
+            return;
+        }
+        self.sums.add(self.relative(group), 1.0);
+        if is_full {
+            self.sums.add(self.relative(oldest), -1.0);
+        }
+    }
+
+    fn relative(&self, (arrival, delay): (f64, f64)) -> (f64, f64) {
+        (arrival - self.origin.0, delay - self.origin.1)
+    }
+
+    /// Least squares; `None` when there are too few, or all arrived at once.
+    fn slope(&self) -> Option<f64> {
+        if self.count < WINDOW {
+            return None;
+        }
+        let Sums { x, y, xy, xx } = self.sums;
+        let n = WINDOW as f64;
+        let under = n * xx - x * x;
+        (under > LEAST_SPREAD).then(|| (n * xy - x * y) / under)
+    }
+
+    fn least(&self) -> f64 {
+        let delays = self.groups[..self.count].iter().map(|(_, delay)| *delay);
+        delays.fold(f64::INFINITY, f64::min)
+    }
 }
 
 #[cfg(test)]
@@ -174,6 +223,38 @@ mod tests {
                 detector.usage()
             })
             .collect()
+    }
+
+    #[test]
+    fn the_sums_of_the_window_are_those_of_its_groups() {
+        let mut window = Window::default();
+        let at = |n: u32| {
+            let n = f64::from(n);
+            (1e9 + n * 33.3, (n * 0.7).sin() * 20.0 + n * 0.5)
+        };
+        for n in 0..1_000 {
+            let (arrival, delay) = at(n);
+            window.push(arrival, delay);
+            let newest = (n.saturating_sub(WINDOW as u32 - 1)..=n).map(at);
+            let groups: Vec<_> = newest.collect();
+            assert_eq!(window.slope().is_some(), groups.len() == WINDOW);
+            let mean = |of: fn(&(f64, f64)) -> f64| {
+                groups.iter().map(of).sum::<f64>() / groups.len() as f64
+            };
+            let (x, y) = (mean(|g| g.0), mean(|g| g.1));
+            let over: f64 = groups.iter().map(|g| (g.0 - x) * (g.1 - y)).sum();
+            let under: f64 = groups.iter().map(|g| (g.0 - x).powi(2)).sum();
+            if let Some(slope) = window.slope() {
+                assert!((slope - over / under).abs() < 1e-6, "{n}: {slope}");
+            }
+        }
+    }
+
+    #[test]
+    fn groups_that_arrive_at_once_have_no_trend() {
+        let mut window = Window::default();
+        (0..100).for_each(|n| window.push(5e9, f64::from(n)));
+        assert_eq!(window.slope(), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::loss::{LossControl, Tally};
 use super::probe::Prober;
 use super::queue::{Order, Queue};
 use super::rate::RateControl;
-use super::sent::{Sent, SentLog};
+use super::sent::SentLog;
 use super::throughput::Throughput;
 use crate::rtcp::TransportFeedback;
 use std::time::{Duration, Instant};
@@ -69,6 +69,18 @@ pub struct Estimator {
     heard: u64,
     settled: bool,
     limited: bool,
+}
+
+/// What a report says in all.
+#[derive(Debug)]
+struct Report {
+    tally: Tally,
+    /// When the newest of the packets that arrived was sent, µs.
+    newest: u64,
+    /// One-way delay of the luckiest of them, by clocks that need not agree, µs.
+    least_delay: i64,
+    /// The path was over-used somewhere in it.
+    over: bool,
 }
 
 impl Estimator {
@@ -153,14 +165,14 @@ impl Estimator {
         self.unheard = None;
         self.forget_past(at);
         self.heard = at;
-        let (received, tally) = self.settle(at, feedback);
+        let report = self.read(at, feedback);
         self.log.trim(at);
-        self.measure_round_trip(at, &received);
-        let delays = received.iter().map(|(sent, at)| at - sent.at as i64);
-        if let Some(least) = delays.min() {
-            self.queue.measure(at, least);
+        let newest = (report.tally.received > 0).then_some(report.newest);
+        if let Some(newest) = newest {
+            self.measure_round_trip(at, newest);
+            self.queue.measure(at, report.least_delay);
         }
-        let verdict = self.observe(&received);
+        let verdict = self.judge_delay(report.over);
         if verdict == Usage::Over {
             self.prober.postpone(at);
             let capacity = self.throughput.of_full_path().unwrap_or(0);
@@ -173,11 +185,11 @@ impl Estimator {
             Usage::Over => self.throughput.of_full_path(),
             _ => self.throughput.rate(),
         };
-        let order = self.control(at, verdict, arriving, &received);
+        let order = self.control(at, verdict, arriving, newest);
         let rate = self.rate.rate();
         let passes = self.throughput.of_full_path().unwrap_or(0);
         self.loss
-            .update(at, tally, self.queue.is_standing(), rate, passes);
+            .update(at, report.tally, self.queue.is_standing(), rate, passes);
         let full = verdict == Usage::Over || order == Order::Drain;
         self.settled |= full || arriving.is_some();
         self.limited |= full || self.loss.limit().is_some();
@@ -224,7 +236,7 @@ impl Estimator {
 
     /// Bytes of memory it takes.
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.log.memory() + self.delay.memory()
+        size_of::<Self>() + self.log.memory()
     }
 
     /// After a pause of the feedback what was seen before it says nothing of now.
@@ -245,30 +257,60 @@ impl Estimator {
             .max(self.settings.min)
     }
 
-    /// The packets that the report says have arrived, in the order they did, and counts of all.
-    fn settle(&mut self, at: u64, feedback: &TransportFeedback) -> (Vec<(Sent, i64)>, Tally) {
+    /// Takes what a report says of each packet, in the order in which they arrived.
+    fn read(&mut self, at: u64, feedback: &TransportFeedback) -> Report {
         let offset = self.unwrap(feedback.reference_time);
-        let mut received = Vec::with_capacity(feedback.deltas.len());
-        let mut tally = Tally::default();
-        for (sequence, arrival) in feedback.arrivals() {
-            let Some(arrival) = arrival else {
-                if let Some(sent) = self.log.lost(at, sequence) {
-                    self.prober.lost(&sent);
-                    tally.lost += 1;
-                }
-                continue;
-            };
-            let Some(sent) = self.log.received(at, sequence) else {
-                continue;
-            };
-            let arrival = (arrival + offset) * TICK;
-            tally.received += 1;
-            tally.recovered += u32::from(sent.was_lost);
-            self.prober.received(&sent, arrival);
-            received.push((sent, arrival));
+        let mut report = Report {
+            tally: Tally::default(),
+            newest: 0,
+            least_delay: i64::MAX,
+            over: false,
+        };
+        if feedback.is_in_order() {
+            for status in feedback.arrivals() {
+                self.read_status(at, offset, status, &mut report);
+            }
+        } else {
+            let mut statuses: Vec<_> = feedback.arrivals().collect();
+            statuses.sort_by_key(|(_, arrival)| *arrival);
+            for status in statuses {
+                self.read_status(at, offset, status, &mut report);
+            }
         }
-        received.sort_by_key(|(_, arrival)| *arrival);
-        (received, tally)
+        report
+    }
+
+    #[inline]
+    fn read_status(
+        &mut self,
+        at: u64,
+        offset: i64,
+        (sequence, arrival): (u16, Option<i64>),
+        report: &mut Report,
+    ) {
+        let Some(arrival) = arrival else {
+            if let Some(sent) = self.log.lost(at, sequence) {
+                self.prober.lost(&sent);
+                report.tally.lost += 1;
+            }
+            return;
+        };
+        let Some(sent) = self.log.received(at, sequence) else {
+            return;
+        };
+        let arrival = (arrival + offset) * TICK;
+        report.tally.received += 1;
+        report.tally.recovered += u32::from(sent.was_lost);
+        report.newest = report.newest.max(sent.at);
+        report.least_delay = report.least_delay.min(arrival - sent.at as i64);
+        if sent.cluster != 0 {
+            self.prober.received(&sent, arrival);
+        }
+        self.throughput.packet(arrival, sent.bytes);
+        if let Some(delta) = self.groups.packet(sent.at, arrival) {
+            self.delay.group(delta);
+            report.over |= self.delay.usage() == Usage::Over;
+        }
     }
 
     /// What to add to the ticks of a report, so that they go on where the 24-bit reference time wraps.
@@ -286,10 +328,7 @@ impl Estimator {
         unwrapped - ticks
     }
 
-    fn measure_round_trip(&mut self, at: u64, received: &[(Sent, i64)]) {
-        let Some(newest) = received.iter().map(|(sent, _)| sent.at).max() else {
-            return;
-        };
+    fn measure_round_trip(&mut self, at: u64, newest: u64) {
         let sample = Duration::from_micros(at.saturating_sub(newest));
         // Mostly the least, since a queue and a slow report lengthen it; a longer path is believed after a while.
         self.round_trip = sample.min(self.round_trip + self.round_trip / 50);
@@ -297,15 +336,7 @@ impl Estimator {
 
     /// Over-use anywhere in the report is over-use, if it has left a queue behind: on a path where even one packet has found
     /// none, the others waited for something else, as for a processor. That is no reason to send less, nor more.
-    fn observe(&mut self, received: &[(Sent, i64)]) -> Usage {
-        let mut over = false;
-        for (sent, arrival) in received {
-            self.throughput.packet(*arrival, sent.bytes);
-            if let Some(delta) = self.groups.packet(sent.at, *arrival) {
-                self.delay.group(delta);
-                over |= self.delay.usage() == Usage::Over;
-            }
-        }
+    fn judge_delay(&self, over: bool) -> Usage {
         match self.delay.usage() {
             usage if !over && usage != Usage::Over => usage,
             _ if self.queue.is_there() => Usage::Over,
@@ -318,9 +349,9 @@ impl Estimator {
         at: u64,
         verdict: Usage,
         arriving: Option<u64>,
-        received: &[(Sent, i64)],
+        newest: Option<u64>,
     ) -> Order {
-        let order = if received.is_empty() {
+        let order = if newest.is_none() {
             Order::Go
         } else {
             let round_trip = self.round_trip.as_micros() as u64;
@@ -328,7 +359,6 @@ impl Estimator {
         };
         match order {
             Order::Go => {
-                let newest = received.iter().map(|(sent, _)| sent.at).max();
                 let sent = newest.unwrap_or(0);
                 self.rate
                     .update(at, sent, verdict, arriving, self.round_trip);

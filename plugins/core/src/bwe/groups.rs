@@ -39,6 +39,7 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Takes a packet in the order of arrival. When it begins a new group, the distance of the two before it.
+    #[inline]
     pub(super) fn packet(&mut self, sent: u64, arrival: i64) -> Option<Delta> {
         let fresh = Group {
             first_sent: sent,

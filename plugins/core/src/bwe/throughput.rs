@@ -27,9 +27,11 @@ pub(super) struct Throughput {
 
 impl Throughput {
     /// Takes an arrival, in the order they came.
+    #[inline]
     pub(super) fn packet(&mut self, arrival: i64, bytes: u16) {
         let begin = *self.begin.get_or_insert(arrival);
-        if arrival < begin || arrival - self.last > PAUSE && self.bytes > 0 {
+        let paused = arrival - self.last > PAUSE && self.bytes > 0;
+        if arrival < begin || paused {
             *self = Throughput {
                 begin: Some(arrival),
                 last: arrival,
@@ -38,14 +40,11 @@ impl Throughput {
             };
             return;
         }
-        let window = if self.estimate.is_none() {
-            FIRST_WINDOW
-        } else {
-            WINDOW
-        };
-        if arrival - begin >= window {
+        // The first window is longer.
+        let elapsed = arrival - begin;
+        if elapsed >= WINDOW && (elapsed >= FIRST_WINDOW || self.estimate.is_some()) {
             // What arrived at `begin` belongs to the time before it, this packet to the time up to it.
-            let rate = bits_per_second(self.bytes, (arrival - begin) as u64);
+            let rate = bits_per_second(self.bytes, elapsed as u64);
             self.sample(rate as f64 / 1e3);
             (self.begin, self.bytes) = (Some(arrival), 0);
         }

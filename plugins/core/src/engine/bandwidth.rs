@@ -10,6 +10,7 @@ use crate::layer::LayerState;
 use crate::media::MediaKind;
 use crate::peer::Peer;
 use crate::rtcp::TransportFeedback;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The budget is divided anew about as often.
@@ -184,15 +185,21 @@ impl Engine {
     }
 
     /// What each slot wants; nothing of those without a track.
-    fn wants(&self, now: Instant, key: usize) -> Vec<Want> {
+    fn wants(&mut self, now: Instant, key: usize) -> Vec<Want> {
+        let router = &mut self.router;
         let want = |slot: &crate::router::Slot| {
-            let track = slot.track().and_then(|id| self.router.track(id));
-            let mut layers = track.map(|t| t.layers(now)).unwrap_or_default();
-            layers.retain(|state| slot.is_for(state.layer.encoding));
+            let track = slot.track().and_then(|id| router.track_mut(id));
+            let offer = track.map(|t| (t.spec.participant, t.listed_layers(now)));
+            let (participant, layers) = offer.unzip();
+            let mut layers = layers.unwrap_or_default();
+            let ours = |state: &LayerState| slot.is_for(state.layer.encoding);
+            if !layers.iter().all(ours) {
+                Arc::make_mut(&mut layers).retain(ours);
+            }
             Want {
                 kind: slot.spec.kind,
                 preference: slot.share.preference,
-                speaking: track.is_some_and(|t| self.router.is_speaking(t.spec.participant)),
+                speaking: participant.is_some_and(|id| router.is_speaking(id)),
                 layers,
                 last: slot.share.last,
                 held: slot.share.held.is_some_and(|until| now < until),
@@ -303,7 +310,7 @@ impl Peer {
             .map(|((slot, want), choice)| SlotQuality {
                 mid: slot.spec.mid.clone(),
                 layer: choice.layer,
-                available: want.layers.clone(),
+                available: want.layers.to_vec(),
                 reason: choice.reason,
             })
             .collect();

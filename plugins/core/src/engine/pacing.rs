@@ -48,13 +48,14 @@ impl Peer {
         let mut passed = 0;
         if !(patient && queues) {
             out.pacer.advance(moment.micros);
+            let aim = slot.aim(view);
             for packet in packets {
                 if patient && out.pacer.is_full() {
                     break;
                 }
                 passed += 1;
                 if let Forwarded::NeedsKeyframe(encoding) =
-                    slot.forward(moment, packet, view, &mut out)
+                    slot.forward(moment, packet, (view, &aim), &mut out)
                 {
                     taken.wanting = Some(encoding);
                 }
@@ -127,7 +128,8 @@ impl Engine {
             return;
         }
         let before = slot.counters.packets;
-        let forwarded = slot.forward(moment, packet, &view, &mut out);
+        let aim = slot.aim(&view);
+        let forwarded = slot.forward(moment, packet, (&view, &aim), &mut out);
         let sent = slot.counters.packets - before;
         let lacks = slot.lacks(&view).is_some();
         self.stats.forwarded += sent;

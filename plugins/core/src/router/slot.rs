@@ -73,6 +73,13 @@ impl Target {
     }
 }
 
+/// What a slot goes for, as long as neither its target nor the view of its track changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aim {
+    encoding: Option<u8>,
+    level: Level,
+}
+
 /// Counters of a slot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SlotCounters {
@@ -226,16 +233,42 @@ impl Slot {
         [now, self.wanted(view)].contains(&Some(packet.layer))
     }
 
+    /// What it goes for now.
+    pub(crate) fn aim(&self, view: &View) -> Aim {
+        Aim {
+            encoding: self.wanted(view),
+            level: self.target.level(view),
+        }
+    }
+
     /// Sends a packet of the shown track.
+    #[inline]
     pub(crate) fn forward(
         &mut self,
         moment: &Moment,
         packet: &MediaPacket,
-        view: &View,
+        (view, aim): (&View, &Aim),
         out: &mut Outlet<'_>,
     ) -> Forwarded {
-        let wanted = self.wanted(view);
-        let level = self.target.level(view);
+        let now = self.run.as_ref().map(|run| run.encoding);
+        if now != Some(packet.layer) && aim.encoding != Some(packet.layer) {
+            return Forwarded::Done;
+        }
+        self.forward_concerned(moment, packet, (view, aim), out)
+    }
+
+    /// Sends a packet of the encoding that it forwards or wants.
+    fn forward_concerned(
+        &mut self,
+        moment: &Moment,
+        packet: &MediaPacket,
+        (view, aim): (&View, &Aim),
+        out: &mut Outlet<'_>,
+    ) -> Forwarded {
+        let Aim {
+            encoding: wanted,
+            level,
+        } = *aim;
         let mut ours = self.run.as_ref().is_some_and(|run| run.is_of(packet));
         if ours && self.replay.is_some() {
             if self.overtaken(packet).is_none() {

@@ -18,6 +18,9 @@ const RELAY: Duration = Duration::from_millis(250);
 /// How often the encodings are compared.
 const COMPARE: Duration = Duration::from_millis(250);
 
+/// How often it is listed anew what there is to choose from.
+const LIST: Duration = Duration::from_millis(50);
+
 /// A subscriber on this worker: its place among the peers, and the slot among its slots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Subscriber {
@@ -66,6 +69,8 @@ pub(crate) struct Track {
     pub(crate) tap: bool,
     view: View,
     compared: Option<Instant>,
+    /// What there was to choose from, and when.
+    listed: Option<(Instant, Arc<Vec<LayerState>>)>,
 }
 
 impl Track {
@@ -79,6 +84,7 @@ impl Track {
             tap: false,
             view: View::default(),
             compared: None,
+            listed: None,
         }
     }
 
@@ -95,6 +101,13 @@ impl Track {
             .collect();
         layers.sort_by(LayerState::by_cost);
         layers
+    }
+
+    /// The same for every subscriber: as of not long ago.
+    pub(crate) fn listed_layers(&mut self, now: Instant) -> Arc<Vec<LayerState>> {
+        let listed = self.listed.take().filter(|(at, _)| now < *at + LIST);
+        let listed = listed.unwrap_or_else(|| (now, Arc::new(self.layers(now))));
+        self.listed.insert(listed).1.clone()
     }
 
     /// The encoding of that number, made when it is new. `None` beyond [`MAX_ENCODINGS`].
@@ -172,6 +185,9 @@ impl Track {
         for (index, encoding) in active() {
             view.active |= 1 << index;
             view.tops[usize::from(index)] = encoding.top();
+        }
+        if view != self.view {
+            self.listed = None;
         }
         self.view = view;
     }

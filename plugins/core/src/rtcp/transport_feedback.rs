@@ -48,6 +48,11 @@ impl TransportFeedback {
         })
     }
 
+    /// True when the packets arrived in the order in which they were sent.
+    pub fn is_in_order(&self) -> bool {
+        self.deltas.iter().flatten().all(|delta| *delta >= 0)
+    }
+
     /// `None` when the lengths in it lie or a reserved symbol is used.
     pub(super) fn parse(feedback: Feedback<'_>) -> Option<TransportFeedback> {
         let (
@@ -67,10 +72,18 @@ impl TransportFeedback {
         if count > MAX_STATUSES {
             return None;
         }
-        let mut symbols = Vec::with_capacity(count);
-        while symbols.len() < count {
+        // The deltas follow the chunks, of which nobody says how many they are.
+        let mut deltas = rest;
+        let mut covered = 0;
+        while covered < count {
+            let (chunk, later) = deltas.split_first_chunk()?;
+            covered += Chunk::read(*chunk).len();
+            deltas = later;
+        }
+        let mut read = Vec::with_capacity(count);
+        while read.len() < count {
             let (chunk, later) = rest.split_first_chunk()?;
-            read_chunk(u16::from_be_bytes(*chunk), count, &mut symbols);
+            Chunk::read(*chunk).read_deltas(count, &mut deltas, &mut read)?;
             rest = later;
         }
         Some(TransportFeedback {
@@ -79,10 +92,7 @@ impl TransportFeedback {
             base_sequence: u16::from_be_bytes([base_a, base_b]),
             reference_time: i32::from_be_bytes([time_a, time_b, time_c, 0]) >> 8,
             feedback_count,
-            deltas: symbols
-                .into_iter()
-                .map(|symbol| read_delta(symbol, &mut rest))
-                .collect::<Option<_>>()?,
+            deltas: read,
         })
     }
 
@@ -138,33 +148,73 @@ impl Symbol {
     }
 }
 
-/// Adds the symbols of a chunk, but never more than `count` in all: the last chunk may hold some that mean nothing.
-fn read_chunk(chunk: u16, count: usize, symbols: &mut Vec<Symbol>) {
-    let left = count - symbols.len();
-    match chunk >> 14 {
-        0b00 | 0b01 => {
-            let run = usize::from(chunk) & MAX_RUN;
-            symbols.extend(std::iter::repeat_n(
-                Symbol::from_bits(chunk >> 13),
-                run.min(left),
-            ));
+/// A packet status chunk (§3.1.3, §3.1.4).
+#[derive(Clone, Copy)]
+enum Chunk {
+    /// So many of one symbol.
+    Run(Symbol, usize),
+    /// Symbols of one bit each, the first one highest.
+    OneBit(u16),
+    /// Symbols of two bits each, the first one highest.
+    TwoBit(u16),
+}
+
+impl Chunk {
+    fn read(bytes: [u8; 2]) -> Chunk {
+        let chunk = u16::from_be_bytes(bytes);
+        match chunk >> 14 {
+            0b00 | 0b01 => Chunk::Run(Symbol::from_bits(chunk >> 13), usize::from(chunk) & MAX_RUN),
+            0b10 => Chunk::OneBit(chunk),
+            _ => Chunk::TwoBit(chunk),
         }
-        0b10 => symbols.extend(
-            (0..ONE_BIT_SYMBOLS)
-                .rev()
-                .map(|bit| Symbol::from_bits(chunk >> bit & 1))
-                .take(left),
-        ),
-        _ => symbols.extend(
-            (0..TWO_BIT_SYMBOLS)
-                .rev()
-                .map(|pair| Symbol::from_bits(chunk >> (pair * 2)))
-                .take(left),
-        ),
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Chunk::Run(_, run) => run,
+            Chunk::OneBit(_) => ONE_BIT_SYMBOLS,
+            Chunk::TwoBit(_) => TWO_BIT_SYMBOLS,
+        }
+    }
+
+    /// Adds what the symbols say, but never more than `count` in all: the last chunk may hold some that mean nothing. `None`:
+    /// malformed.
+    fn read_deltas(
+        self,
+        count: usize,
+        deltas: &mut &[u8],
+        read: &mut Vec<Option<i16>>,
+    ) -> Option<()> {
+        let len = self.len().min(count - read.len());
+        match self {
+            Chunk::Run(Symbol::NotReceived, _) => read.resize(read.len() + len, None),
+            Chunk::Run(Symbol::SmallDelta, _) => {
+                let (small, later) = deltas.split_at_checked(len)?;
+                read.extend(small.iter().map(|delta| Some(i16::from(*delta))));
+                *deltas = later;
+            }
+            Chunk::Run(symbol, _) => {
+                for _ in 0..len {
+                    read.push(read_delta(symbol, deltas)?);
+                }
+            }
+            Chunk::OneBit(bits) => {
+                for bit in (0..ONE_BIT_SYMBOLS).rev().take(len) {
+                    read.push(read_delta(Symbol::from_bits(bits >> bit & 1), deltas)?);
+                }
+            }
+            Chunk::TwoBit(bits) => {
+                for pair in (0..TWO_BIT_SYMBOLS).rev().take(len) {
+                    read.push(read_delta(Symbol::from_bits(bits >> (pair * 2)), deltas)?);
+                }
+            }
+        }
+        Some(())
     }
 }
 
 /// Outer `None`: malformed. Inner: not received.
+#[inline]
 fn read_delta(symbol: Symbol, rest: &mut &[u8]) -> Option<Option<i16>> {
     match symbol {
         Symbol::NotReceived => Some(None),

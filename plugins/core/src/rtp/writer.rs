@@ -62,6 +62,7 @@ impl<'a> HeaderWriter<'a> {
     /// Adds an extension element. False, and nothing written, when id or data do not suit the form or the buffer is full.
     ///
     /// One-byte form: id 1 to 14, 1 to 16 bytes. Two-byte form: id 1 to 255, 0 to 255 bytes.
+    #[inline(always)] // most lengths are known where it is called
     pub fn extension(&mut self, id: u8, data: &[u8]) -> bool {
         let suits = match self.two_byte {
             false => (1..=14).contains(&id) && (1..=16).contains(&data.len()),

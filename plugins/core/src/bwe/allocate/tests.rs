@@ -2,6 +2,7 @@
 use super::*;
 use crate::layer::Layer;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const AUDIO: u64 = 40_000;
 
@@ -27,11 +28,11 @@ fn want() -> Want {
         kind: MediaKind::Video,
         preference: Preference::default(),
         speaking: false,
-        layers: vec![
+        layers: Arc::new(vec![
             state(0, 150_000, (320, 180)),
             state(1, 500_000, (640, 360)),
             state(2, 2_000_000, (1280, 720)),
-        ],
+        ]),
         last: Last::New,
         held: false,
         short: true,
@@ -54,10 +55,11 @@ fn a_larger_picture_is_not_worth_a_choppy_one() {
     let small = [temporal(0, 0, 80_000, 5.0), temporal(0, 1, 150_000, 9.0)];
     for large in [140_000, 160_000] {
         let mut want = want();
-        want.layers = small.to_vec();
-        want.layers.push(temporal(1, 0, large, 5.0));
-        want.layers.push(temporal(1, 1, 400_000, 9.0));
-        want.layers.sort_by_key(|state| state.bitrate);
+        let mut layers = small.to_vec();
+        layers.push(temporal(1, 0, large, 5.0));
+        layers.push(temporal(1, 1, 400_000, 9.0));
+        layers.sort_by_key(|state| state.bitrate);
+        want.layers = Arc::new(layers);
         let chosen = |want: &Want, budget| {
             allocate(Budget::Known(budget), std::slice::from_ref(want))[0].layer
         };
@@ -84,10 +86,10 @@ fn prefer(preference: Preference) -> Want {
 fn audio() -> Want {
     Want {
         kind: MediaKind::Audio,
-        layers: vec![LayerState {
+        layers: Arc::new(vec![LayerState {
             resolution: None,
             ..state(0, AUDIO, (0, 0))
-        }],
+        }]),
         ..want()
     }
 }
@@ -181,14 +183,16 @@ fn no_more_is_sent_than_can_be_seen_or_was_asked_for() {
 #[test]
 fn a_source_of_which_nothing_comes_is_inactive() {
     let mut idle = want();
-    idle.layers.iter_mut().for_each(|l| l.active = false);
+    Arc::make_mut(&mut idle.layers)
+        .iter_mut()
+        .for_each(|l| l.active = false);
     assert_eq!(chosen(9_000_000, &[idle])[0], (None, Reason::Inactive));
 }
 
 #[test]
 fn the_last_layer_is_kept_for_a_while_if_not_much_is_short() {
     let mut want = want();
-    want.layers.truncate(1);
+    Arc::make_mut(&mut want.layers).truncate(1);
     (want.last, want.short) = (Last::Layer(layer(0)), false);
     let kept = |want: &Want, budget| {
         let choice = allocate(Budget::Known(budget), std::slice::from_ref(want))[0];
@@ -206,7 +210,7 @@ fn the_last_layer_is_kept_for_a_while_if_not_much_is_short() {
 #[test]
 fn a_dear_layer_that_shows_no_more_is_passed_over() {
     let mut wasteful = want();
-    wasteful.layers[1].resolution = Some((320, 180));
+    Arc::make_mut(&mut wasteful.layers)[1].resolution = Some((320, 180));
     assert_eq!(chosen(1_000_000, &[wasteful])[0].0, Some(0));
 }
 
@@ -233,7 +237,7 @@ proptest! {
         let wants: Vec<_> = wants.into_iter().map(|(priority, speaking, width, rate)| {
             let priority = [Priority::Pinned, Priority::Screen, Priority::Normal, Priority::Low][usize::from(priority)];
             let preference = Preference { priority, width, height: width, ..Preference::default() };
-            let layers = vec![state(0, rate / 4, (320, 180)), state(1, rate, (640, 360))];
+            let layers = Arc::new(vec![state(0, rate / 4, (320, 180)), state(1, rate, (640, 360))]);
             Want { speaking, layers, ..prefer(preference) }
         }).collect();
         let choices = allocate(Budget::Known(budget), &wants);

@@ -4,6 +4,7 @@
 use crate::layer::{Layer, LayerState};
 use crate::media::MediaKind;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// How much a track is wanted. Earlier ones are served first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -56,7 +57,7 @@ pub struct Want {
     /// Its participant is the one who speaks.
     pub speaking: bool,
     /// What there is, from cheap to dear.
-    pub layers: Vec<LayerState>,
+    pub layers: Arc<Vec<LayerState>>,
     /// What it was given before.
     pub last: Last,
     /// It has just been taken down: no step up yet.
