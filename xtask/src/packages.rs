@@ -51,6 +51,7 @@ pub(crate) const RUN: &[Package] = &[
     package("gstreamer1.0-plugins-good", Element("vp8enc")),
     package("gstreamer1.0-plugins-bad", Element("webrtcbin")),
     package("gstreamer1.0-nice", Element("nicesrc")),
+    package("gstreamer1.0-x", Element("textrender")),
 ];
 
 /// To test, besides [`BUILD`] and [`RUN`].
