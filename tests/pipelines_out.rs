@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use gst_rtc::described::{folder, grows};
+use gst_rtc::described::{folder, grows, listens};
 use gst_rtc::media::Recording;
 use gst_rtc::port::free_port;
 use gst_rtc::{
@@ -52,18 +52,16 @@ async fn a_participant_goes_to_rtmp_hls_and_srt_without_encoding_the_picture_aga
     let server = Server::dev(&[]).await?;
     let _bars = bars(&server).await?;
     let common = [("participant", "bars"), ("from", "h264")];
-    let with = |more: [(&'static str, String); 1]| {
-        let [(key, value)] = more;
-        (key, value)
-    };
-
     // RTMP: the receiver listens, as a platform does.
-    let url = format!("rtmp://127.0.0.1:{}/live/key", free_port()?);
+    let port = free_port()?;
+    let url = format!("rtmp://127.0.0.1:{port}/live/key");
     let mut platform = receive(&["-listen", "1"], &url, &dir.join("rtmp.mkv"))?;
-    // ffmpeg says nothing when it listens, so whoever calls tries again.
-    let (key, value) = with([("url", url)]);
-    let rtmp = until_connected(&server, &[common[0], common[1], (key, &value)], &platform).await?;
-    check!(platform.exit().await?.success(), "{}", platform.output());
+    // It takes one call.
+    listens(port).await?;
+    let set = [common[0], common[1], ("url", url.as_str())];
+    let rtmp = Described::start("to-rtmp.toml", &server, &set)?;
+    let ended = platform.exit().await?;
+    check!(ended.success(), "{}\n{}", rtmp.output(), platform.output());
     has(&Recording::read(&dir.join("rtmp.mkv"))?, "h264", "aac")?;
     check!(
         !rtmp.output().contains("live/key"),
@@ -104,28 +102,6 @@ async fn a_participant_goes_to_rtmp_hls_and_srt_without_encoding_the_picture_aga
     check!(player.exit().await?.success(), "{}", player.output());
     has(&Recording::read(&dir.join("srt.mkv"))?, "h264", "opus")?;
     srt.stop().await
-}
-
-/// Runs `to-rtmp.toml` until its server takes the call.
-async fn until_connected(
-    server: &Server,
-    set: &[(&str, &str)],
-    platform: &Process,
-) -> Result<Described> {
-    let until = tokio::time::Instant::now() + DEADLINE;
-    loop {
-        let mut rtmp = Described::start("to-rtmp.toml", server, set)?;
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(3), rtmp.exit()).await;
-        if ended.is_err() {
-            return Ok(rtmp);
-        }
-        check!(
-            tokio::time::Instant::now() < until,
-            "{}\n{}",
-            rtmp.output(),
-            platform.output()
-        );
-    }
 }
 
 #[tokio::test]

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use gst_rtc::build::root;
-use gst_rtc::described::{folder, gst_rtc};
+use gst_rtc::described::{folder, gst_rtc, listens};
 use gst_rtc::media::Recording;
 use gst_rtc::port::free_port;
 use gst_rtc::{Browser, DEADLINE, Described, Process, Result, Server, check, my_turn, whip};
@@ -37,20 +36,16 @@ async fn a_mixed_room_goes_to_an_rtmp_server() -> Result {
     let _turn = my_turn().await;
     let path = folder("mix-rtmp")?.join("room.mkv");
     let room = Room::open().await?;
-    let url = format!("rtmp://127.0.0.1:{}/live/key", free_port()?);
+    let port = free_port()?;
+    let url = format!("rtmp://127.0.0.1:{port}/live/key");
     let mut platform = receive(&["-listen", "1"], &url, "600", &path)?;
-    // ffmpeg says nothing when it listens, so whoever calls tries again.
-    let until = Instant::now() + DEADLINE;
-    let _mix = loop {
-        let set = [&SMALL[..], &[("url", &url)]].concat();
-        let mut mix = Described::start("mix-to-rtmp.toml", &room.server, &set)?;
-        let ended = tokio::time::timeout(Duration::from_secs(3), mix.exit()).await;
-        if ended.is_err() {
-            break mix;
-        }
-        check!(Instant::now() < until, "{}", mix.output());
-    };
-    comes_to_bars(&path).await?;
+    // It takes one call.
+    listens(port).await?;
+    let set = [&SMALL[..], &[("url", &url)]].concat();
+    let mix = Described::start("mix-to-rtmp.toml", &room.server, &set)?;
+    if let Err(failure) = comes_to_bars(&path).await {
+        check!(false, "{failure}\n{}\n{}", mix.output(), platform.output());
+    }
     platform.interrupt();
     platform.exit().await?;
     has_bars_and_ticks(&path)
