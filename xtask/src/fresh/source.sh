@@ -19,7 +19,7 @@ is_gone() {
     rm -rf /root/.cache
     if gst-inspect-1.0 --exists rtcsfu; then exit 1; fi
     left=$(find / -xdev \( -path /root/gst-rtc -o -path /root/.cargo -o -path /proc -o -path /tmp \) -prune -o \
-        \( -name '*gst-rtc*' -o -name '*gstrtc*' -o -name '*gstreamer1.0-rtc*' \) -print)
+        \( -name '*gst-rtc*' -o -name 'libgstrtc*' -o -name '*gstreamer1.0-rtc*' \) -print)
     test -z "$left"
 }
 
