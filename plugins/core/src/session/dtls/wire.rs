@@ -151,6 +151,17 @@ pub(super) fn is_whole(mut data: &[u8]) -> bool {
     }
 }
 
+/// True when a record says to be encrypted and has not even the bytes that encryption adds.
+pub(super) fn has_stub(mut data: &[u8], overhead: usize) -> bool {
+    while let Some((record, rest)) = Record::split(data) {
+        if record.epoch > 0 && record.fragment.len() < overhead {
+            return true;
+        }
+        data = rest;
+    }
+    false
+}
+
 /// The message number of the handshake message at the start of a datagram, when it is sent in the clear.
 pub(super) fn message_seq(data: &[u8]) -> Option<u16> {
     let clear_handshake = data.first() == Some(&22) && data.get(3..5) == Some(&[0, 0]);

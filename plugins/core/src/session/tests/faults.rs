@@ -220,6 +220,22 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+#[test]
+fn records_that_are_not_authentic_end_nothing_however_short() {
+    let mut pair = Pair::connected(1);
+    for kind in 20..25 {
+        for len in 0..80u8 {
+            let mut data = vec![kind, 254, 253, 0, 1, 0, 0, 0, 0, 1, len, 0, len];
+            data.resize(13 + usize::from(len), 0);
+            pair.server
+                .handle_datagram(pair.now, path(SERVER, CLIENT), &mut data);
+        }
+    }
+    pair.run(Duration::from_secs(1));
+    assert!(pair.both_connected(), "{:?}", pair.events);
+    assert!(pair.media_flows(1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
