@@ -79,7 +79,8 @@ impl Door {
             return Greeting::Ignored;
         };
         *self.cookies.lock().unwrap_or_else(PoisonError::into_inner) = cookies;
-        self.listening.get_mut().arrive(data);
+        // Nothing is encrypted yet.
+        self.listening.get_mut().arrive(data, 0);
         if !listen(self.listening.ssl(), &self.nobody) {
             drop(ErrorStack::get());
             let answer = self.listening.get_mut().drain_written().next();

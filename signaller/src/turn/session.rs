@@ -2,7 +2,7 @@
 //! Clients that come by DTLS (RFC 7350).
 
 use super::hello::random_of_hello;
-use gst_rtc_core::datagrams::Datagrams;
+use gst_rtc_core::datagrams::{Datagrams, overhead};
 use gst_rtc_core::turn::FiveTuple;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, SslStream};
@@ -59,7 +59,10 @@ impl Session {
 
     /// Takes a datagram; [`Session::next_message`] tells what was in it.
     pub(super) fn handle_datagram(&mut self, data: &[u8]) -> Result<(), Ended> {
-        self.stream.get_mut().arrive(data);
+        let overhead = overhead(self.stream.ssl());
+        if !self.stream.get_mut().arrive(data, overhead) {
+            return Ok(());
+        }
         self.shake_hands()
     }
 

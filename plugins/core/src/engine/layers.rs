@@ -31,6 +31,7 @@ impl Engine {
         }
         known
     }
+
     /// Says which encodings are sent on an m-line that has a slot for each, by number. What is not mentioned is, and until told all are.
     /// Has no effect on an m-line with one slot. False: no such session or mid.
     pub fn send_encodings(

@@ -8,6 +8,7 @@ mod wire;
 
 use super::certificate::{self, Certificate};
 use super::error::SessionError;
+use crate::datagrams;
 use crate::media::Fingerprint;
 use crate::srtp::{KeyLengthError, MasterKey, Opener, Sealer, SrtpProfile};
 use flight::Flight;
@@ -216,11 +217,10 @@ impl Association {
             return None;
         }
         self.started = true;
-        // RFC 6347 §4.1.2.7 has what is not authentic dropped. Of records too short to be, OpenSSL 3.5 makes an end.
-        if wire::has_stub(data, self.overhead()) {
+        let overhead = datagrams::overhead(self.stream.ssl());
+        if !self.stream.get_mut().arrive(data, overhead) {
             return Some(Progress::None);
         }
-        self.stream.get_mut().arrive(data);
         let (progress, answered) = self.drive(now);
         self.flight
             .handle_datagram(now, data, answered, self.stream.get_mut());
@@ -237,13 +237,6 @@ impl Association {
         self.flight
             .handle_timeout(now, repeated, self.stream.get_mut());
         progress
-    }
-
-    /// What encryption adds to a record at least: a tag, and with AES a part of the nonce.
-    fn overhead(&self) -> usize {
-        let cipher = self.stream.ssl().current_cipher();
-        let is_aes = cipher.is_some_and(|cipher| cipher.name().contains("AES"));
-        if is_aes { 24 } else { 16 }
     }
 
     /// What takes over when OpenSSL goes; `None` before the handshake is done.

@@ -51,7 +51,7 @@ impl Client {
     /// What it says when this has come, or nothing has.
     fn hear(&mut self, data: &[u8]) -> Vec<Vec<u8>> {
         if !data.is_empty() {
-            self.0.get_mut().arrive(data);
+            self.0.get_mut().arrive(data, 0);
         }
         if let Err(error) = self.0.do_handshake() {
             assert_eq!(error.code(), ErrorCode::WANT_READ, "{error}");
@@ -118,10 +118,31 @@ fn who_brings_the_cookie_is_served() {
 
     session.send(b"to the client");
     let data = session.poll_transmit().expect("a record");
-    client.0.get_mut().arrive(&data);
+    client.0.get_mut().arrive(&data, 0);
     let mut heard = [0; 100];
     let length = client.0.ssl_read(&mut heard).expect("a record");
     assert_eq!(&heard[..length], b"to the client");
+}
+
+#[test]
+fn records_that_are_not_authentic_end_nothing_however_short() {
+    let (mut door, mut client) = (door(), Client::new(SslVersion::DTLS1_2));
+    let [_, hello] = client.hellos(&mut door, &path(1000));
+    let mut session = welcome(&mut door, &path(1000), &hello);
+    talk(&mut client, &mut session);
+    let mut message = Vec::new();
+    for kind in 20..25 {
+        for len in 0..80u8 {
+            let mut data = vec![kind, 254, 253, 0, 1, 0, 0, 0, 0, 9, len, 0, len];
+            data.resize(13 + usize::from(len), 0);
+            session.handle_datagram(&data).expect("it is dropped");
+            assert!(!session.next_message(&mut message).expect("still open"));
+        }
+    }
+    client.0.ssl_write(b"to the server").expect("written");
+    let data = client.0.get_mut().take_written().expect("a record");
+    session.handle_datagram(&data).expect("a record");
+    assert!(session.next_message(&mut message).expect("open"));
 }
 
 #[test]

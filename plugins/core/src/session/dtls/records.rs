@@ -2,8 +2,9 @@
 //! The record layer after the handshake (RFC 6347 §4.1): the peer's alerts and ours (RFC 5246 §7.2), and application data. The keys
 //! are those OpenSSL negotiated; OpenSSL itself, tens of KiB of each session, can go.
 
-use super::wire::{self, Record};
+use super::wire;
 use super::{MAX_RECEIVED, Progress};
+use crate::datagrams::Record;
 use crate::srtp::ReplayWindow;
 use aws_lc_rs::aead::{
     AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use crate::datagrams::Datagrams;
+use crate::datagrams::{Datagrams, RECORD_HEADER, Record};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-/// Bytes of a DTLS record header (RFC 6347 §4.1).
-const RECORD_HEADER: usize = 13;
 /// Datagrams waiting to be sent; a handshake flight has at most a handful.
 const MAX_QUEUED: usize = 64;
 
@@ -19,8 +17,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn arrive(&mut self, data: &[u8]) {
-        self.datagrams.arrive(data);
+    pub(super) fn arrive(&mut self, data: &[u8], overhead: usize) -> bool {
+        self.datagrams.arrive(data, overhead)
     }
 
     pub(super) fn take_written(&mut self) -> Vec<Vec<u8>> {
@@ -69,45 +67,6 @@ impl Write for Wire {
     }
 }
 
-/// One record of a datagram (RFC 6347 §4.1).
-pub(super) struct Record<'a> {
-    pub(super) kind: u8,
-    pub(super) version: [u8; 2],
-    pub(super) epoch: u16,
-    /// 48 bits.
-    pub(super) sequence: u64,
-    pub(super) fragment: &'a [u8],
-}
-
-impl<'a> Record<'a> {
-    /// The first record of a datagram, and the rest of it. `None` when it does not begin with a whole record.
-    pub(super) fn split(datagram: &'a [u8]) -> Option<(Record<'a>, &'a [u8])> {
-        let (header, rest) = datagram.split_first_chunk::<RECORD_HEADER>()?;
-        // 20 to 24: change_cipher_spec, alert, handshake, application_data, heartbeat; 254.x: DTLS 1.x.
-        if !(20..=24).contains(&header[0]) || header[1] != 254 {
-            return None;
-        }
-        let len = u16::from_be_bytes([header[11], header[12]]);
-        let (fragment, rest) = rest.split_at_checked(usize::from(len))?;
-        let [_, _, _, e0, e1, number @ ..] = header;
-        let sequence = number[..6]
-            .iter()
-            .fold(0, |all, byte| all << 8 | u64::from(*byte));
-        let record = Record {
-            kind: header[0],
-            version: [header[1], header[2]],
-            epoch: u16::from_be_bytes([*e0, *e1]),
-            sequence,
-            fragment,
-        };
-        Some((record, rest))
-    }
-
-    pub(super) fn epoch_and_sequence(&self) -> u64 {
-        u64::from(self.epoch) << 48 | self.sequence
-    }
-}
-
 /// The last encrypted record that went out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sent {
@@ -149,17 +108,6 @@ pub(super) fn is_whole(mut data: &[u8]) -> bool {
             Some((_, rest)) => data = rest,
         }
     }
-}
-
-/// True when a record says to be encrypted and has not even the bytes that encryption adds.
-pub(super) fn has_stub(mut data: &[u8], overhead: usize) -> bool {
-    while let Some((record, rest)) = Record::split(data) {
-        if record.epoch > 0 && record.fragment.len() < overhead {
-            return true;
-        }
-        data = rest;
-    }
-    false
 }
 
 /// The message number of the handshake message at the start of a datagram, when it is sent in the clear.
