@@ -182,7 +182,8 @@ fn media() -> impl Strategy<Value = MediaDescription> {
                     direction,
                     payloads,
                     extensions,
-                    ssrcs,
+                    // Streams with names are not told by numbers as well.
+                    ssrcs: if rids.is_empty() { ssrcs } else { Vec::new() },
                     rids: rids.into_iter().collect(),
                     msid,
                     rtcp_rsize,
