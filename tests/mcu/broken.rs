@@ -2,7 +2,7 @@
 //! Streams that break off into rubbish: names stand in for their pictures, the others notice nothing, and good pictures bring them
 //! back.
 
-use super::screen::{Colour, Frame, Screen, picture_times};
+use super::screen::{Frame, GREEN, RED, Screen, picture_times};
 use super::speaker::{FORMAT, Speaker};
 use gst::prelude::*;
 use gst_rtc::embedded::Embedded;
@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-const RED: Colour = [81, 90, 240];
-const GREEN: Colour = [145, 54, 34];
 const WIDTH: usize = 320;
 const HEIGHT: usize = 120;
 

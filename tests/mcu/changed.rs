@@ -2,23 +2,11 @@
 //! What is changed, or changes by itself, while everybody watches.
 
 use super::picture::set_child;
-use super::screen::{Colour, Frame, Screen, picture_times};
+use super::screen::{Frame, GREEN, OUT, RED, Screen, picture, picture_times};
 use gst::prelude::*;
 use gst_rtc::embedded::Embedded;
 use gst_rtc::{DEADLINE, Failure, Result, check};
 use std::time::Instant;
-
-const OUT: &str = "video/x-raw,format=I420 ! fakesink name=screen signal-handoffs=true";
-const RED: Colour = [81, 90, 240];
-const GREEN: Colour = [145, 54, 34];
-
-/// A live picture of one colour, 0xAARRGGBB.
-fn picture(colour: u32) -> String {
-    format!(
-        "videotestsrc is-live=true pattern=solid-color foreground-color={colour}
-         ! video/x-raw,format=I420,width=320,height=180,framerate=15/1"
-    )
-}
 
 fn tone(name: &str, hertz: u32) -> String {
     format!("audiotestsrc is-live=true freq={hertz} volume=0.3 ! volume name={name}")

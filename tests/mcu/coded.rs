@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Encoded and packed streams, good ones and bad ones, in and out.
 
-use super::screen::{Colour, Screen};
+use super::screen::{GREEN, OUT, RED, Screen, picture};
 use super::speaker::{FORMAT, Speaker};
 use gst::prelude::*;
 use gst_rtc::build::scratch;
@@ -10,18 +10,6 @@ use gst_rtc::media::Recording;
 use gst_rtc::{DEADLINE, Failure, Result, check};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-const OUT: &str = "video/x-raw,format=I420 ! fakesink name=screen signal-handoffs=true";
-const RED: Colour = [81, 90, 240];
-const GREEN: Colour = [145, 54, 34];
-
-/// A live picture of one colour, 0xAARRGGBB.
-fn picture(colour: u32) -> String {
-    format!(
-        "videotestsrc is-live=true pattern=solid-color foreground-color={colour}
-         ! video/x-raw,format=I420,width=320,height=180,framerate=15/1"
-    )
-}
 
 #[tokio::test]
 async fn rtp_and_encoded_streams_are_seen_and_heard() -> Result {

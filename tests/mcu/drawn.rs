@@ -2,7 +2,7 @@
 //! What is drawn on and behind the tiles, and tiles on their way.
 
 use super::picture::set_child;
-use super::screen::{Colour, Frame, Screen};
+use super::screen::{Colour, Frame, GREEN, RED, Screen};
 use gst::prelude::*;
 use gst_rtc::described::folder;
 use gst_rtc::embedded::{self, Embedded};
@@ -10,8 +10,6 @@ use gst_rtc::{DEADLINE, Result, check};
 use std::path::{Path, PathBuf};
 
 const OUT: &str = "mcu.video ! video/x-raw,format=I420 ! fakesink name=screen signal-handoffs=true";
-const RED: Colour = [81, 90, 240];
-const GREEN: Colour = [145, 54, 34];
 const YELLOW: Colour = [210, 16, 146];
 /// Half of yellow and half of red.
 const ORANGE: Colour = [145, 53, 193];

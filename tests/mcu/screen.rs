@@ -22,6 +22,20 @@ pub(crate) struct Screen(Arc<(Mutex<Option<Frame>>, Condvar)>);
 /// Y, U and V.
 pub(crate) type Colour = [u8; 3];
 
+pub(crate) const RED: Colour = [81, 90, 240];
+pub(crate) const GREEN: Colour = [145, 54, 34];
+
+/// The sink of a mix's pictures.
+pub(crate) const OUT: &str = "video/x-raw,format=I420 ! fakesink name=screen signal-handoffs=true";
+
+/// A live picture of one colour, 0xAARRGGBB.
+pub(crate) fn picture(colour: u32) -> String {
+    format!(
+        "videotestsrc is-live=true pattern=solid-color foreground-color={colour}
+         ! video/x-raw,format=I420,width=320,height=180,framerate=15/1"
+    )
+}
+
 impl Frame {
     /// The colour at a place.
     pub(crate) fn at(&self, x: usize, y: usize) -> Colour {
